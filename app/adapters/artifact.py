@@ -1,0 +1,93 @@
+"""The one on-disk layout of a model, the same in `models/default`, in a registry and on a replica.
+
+    manifest.json     name, version, classes, languages, token limit, measured scores, SHA-256 of every other file
+    model.onnx        int8 weights for the CPU
+    tokenizer.json    the tokenizer, in the format of the `tokenizers` library
+
+Loading verifies every hash; nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from app.core.errors import ModelNotFound
+from app.core.types import CLASSES
+
+MANIFEST = "manifest.json"
+ONNX = "model.onnx"
+TOKENIZER = "tokenizer.json"
+
+
+class Manifest(BaseModel):
+    """What a model folder says about itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    version: str
+    classes: tuple[str, ...]
+    languages: tuple[str, ...]
+    max_tokens: int
+    scores: dict[str, float]
+    provenance: dict[str, str]
+    files: dict[str, str]
+
+    @property
+    def model(self) -> str:
+        """Name and version in one, as stored with each prediction."""
+        return f"{self.name}-{self.version}"
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_manifest(
+    folder: Path, *, name: str, max_tokens: int, scores: Mapping[str, float], provenance: Mapping[str, str]
+) -> Manifest:
+    """Write the manifest of the files that lie in `folder`; the version is the start of the weights' hash."""
+    files = {file: sha256(folder / file) for file in (ONNX, TOKENIZER)}
+    manifest = Manifest(
+        name=name,
+        version=files[ONNX][:8],
+        classes=tuple(label.value for label in CLASSES),
+        languages=("en",),
+        max_tokens=max_tokens,
+        scores=dict(scores),
+        provenance=dict(provenance),
+        files=files,
+    )
+    (folder / MANIFEST).write_text(json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n")
+    return manifest
+
+
+def verify(folder: Path) -> Manifest:
+    """Read the manifest and check every file against it.
+
+    Raises ModelNotFound, naming the folder or file, when something is missing, altered or of other classes.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ModelNotFound(f"{path} is not there: set EVENTPULSE_MODEL_DIR to a model folder")
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ModelNotFound(f"{path} is not a model manifest: {error}") from error
+    if manifest.classes != tuple(label.value for label in CLASSES):
+        raise ModelNotFound(f"{path} is of a model with the classes {manifest.classes}")
+    if missing := {ONNX, TOKENIZER} - manifest.files.keys():
+        raise ModelNotFound(f"{path} names no hash of {' and '.join(sorted(missing))}")
+    for name, expected in manifest.files.items():
+        if not (folder / name).is_file():
+            raise ModelNotFound(f"{folder / name} is missing")
+        if sha256(folder / name) != expected:
+            raise ModelNotFound(f"{folder / name} is not the file its manifest names: SHA-256 differs")
+    return manifest

@@ -1,0 +1,160 @@
+"""Reading messages: one, a page by filters, the first of each text."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, TypeAlias
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select, tuple_
+
+from app.adapters.database import among, micros, moment, storable
+from app.adapters.records import UNRESOLVED, MessageFilter, MessagePage, StoredMessage
+from app.adapters.schema import messages, predictions
+from app.core.errors import InvalidInput, NotFound
+from app.core.types import Label, Message, Prediction
+
+_Row: TypeAlias = Row[*tuple[Any, ...]]
+_M = messages.c
+_P = predictions.c
+_NEWEST = (_M.created_at.desc(), _M.id.desc())
+_LONGEST_SEARCH = 500  # characters
+_MOST_MICROS = 10**18  # the year 33658: any number that both databases hold
+
+
+def page(connection: Connection, event_id: str, where: MessageFilter, limit: int, after: str | None) -> MessagePage:
+    """A page of messages, newest first; see `Store.messages`."""
+    if limit < 1:
+        raise InvalidInput("limit must be at least 1", field="limit")
+    query = _with_predictions().where(_M.event_id == event_id, *_conditions(where)).order_by(*_NEWEST).limit(limit + 1)
+    if after is not None:
+        query = query.where(tuple_(_M.created_at, _M.id) < tuple_(*_place(after)))
+    rows = connection.execute(query).all()
+    items = _stored(connection, event_id, rows[:limit])
+    last = rows[limit - 1] if len(rows) > limit else None
+    return MessagePage(tuple(items), None if last is None else _cursor(last.created_at, last.id))
+
+
+def one(connection: Connection, event_id: str, message_id: str) -> StoredMessage:
+    """One message. Raises NotFound."""
+    query = _with_predictions().where(_M.event_id == event_id, _M.id == message_id)
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(f"event {event_id!r} has no message {message_id!r}", field="message_id")
+    return _stored(connection, event_id, [row])[0]
+
+
+def span(connection: Connection, event_id: str) -> tuple[datetime, datetime] | None:
+    """The times of the first and the last message: two looks into the index."""
+    times = select(_M.created_at).where(_M.event_id == event_id).limit(1)
+    first = connection.scalar(times.order_by(_M.created_at))
+    last = connection.scalar(times.order_by(_M.created_at.desc()))
+    return None if first is None or last is None else (moment(first), moment(last))
+
+
+def firsts(connection: Connection, event_id: str, limit: int) -> list[tuple[str, str]]:
+    """(id, text) of the latest messages that are no copies, oldest first."""
+    query = select(_M.id, _M.text).where(_M.event_id == event_id, _M.is_first).order_by(*_NEWEST).limit(max(limit, 0))
+    return [(message_id, text) for message_id, text in reversed(connection.execute(query).all())]
+
+
+def _with_predictions() -> Select[*tuple[Any, ...]]:
+    joined = messages.outerjoin(predictions, and_(_P.event_id == _M.event_id, _P.message_id == _M.id))
+    said = (_P.arm, _P.label.label("said"), _P.negative, _P.neutral, _P.positive, _P.model, _P.backend)
+    return select(*messages.c, *said).select_from(joined)
+
+
+def _conditions(where: MessageFilter) -> list[ColumnElement[bool]]:
+    for field in ("source", "country", "text"):
+        if not storable(getattr(where, field) or ""):
+            raise InvalidInput(f"{field} has characters that no message has", field=field)
+    if len(where.text or "") > _LONGEST_SEARCH:
+        raise InvalidInput(f"text must have at most {_LONGEST_SEARCH} characters", field="text")
+    conditions: list[ColumnElement[bool]] = []
+    if where.start is not None:
+        conditions.append(_M.created_at >= micros(where.start))
+    if where.end is not None:
+        conditions.append(_M.created_at < micros(where.end))
+    if where.label is not None:
+        conditions.append(_M.label == where.label.value)
+    if where.source is not None:
+        conditions.append(_M.source == where.source)
+    if where.country is not None:
+        conditions.append(_M.country == where.country)
+    if where.text:
+        conditions.append(_M.text.ilike(_pattern(where.text), escape="\\"))
+    if where.distinct_only:
+        conditions.append(_M.is_first)
+    return conditions
+
+
+def _pattern(text: str) -> str:
+    for special in ("\\", "%", "_"):
+        text = text.replace(special, "\\" + special)
+    return f"%{text}%"
+
+
+def _cursor(created_at: int, message_id: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([created_at, message_id]).encode()).decode()
+
+
+def _place(after: str) -> tuple[int, str]:
+    try:
+        match json.loads(base64.b64decode(after.encode(), altchars=b"-_", validate=True)):
+            case [bool(), _]:  # an int in Python, not in JSON or SQL
+                pass
+            case [int(created_at), str(message_id)] if abs(created_at) < _MOST_MICROS and storable(message_id):
+                return created_at, message_id
+    except (binascii.Error, ValueError, RecursionError):
+        pass
+    raise InvalidInput("not a place in a list of messages", field="after")
+
+
+class _Family(NamedTuple):
+    copies: int  # how many stored messages repeat the original
+    heir: str | None  # the copy that stands in for an original that is not stored
+
+
+def _stored(connection: Connection, event_id: str, rows: Sequence[_Row]) -> list[StoredMessage]:
+    keys = {row.duplicate_of or row.id for row in rows}
+    copies = among(connection.dialect.name, _M.duplicate_of, "keys")
+    query = (
+        select(_M.duplicate_of, func.count(), func.max(case((_M.is_first, _M.id))))
+        .where(_M.event_id == event_id, copies)
+        .group_by(_M.duplicate_of)
+    )
+    found = connection.execute(query, {"keys": list(keys)})
+    families = {key: _Family(copies, heir) for key, copies, heir in found}
+    return [_message(row, families.get(row.duplicate_of or row.id, _Family(0, None))) for row in rows]
+
+
+def _message(row: _Row, family: _Family) -> StoredMessage:
+    message = Message(
+        id=row.id,
+        text=row.text,
+        created_at=moment(row.created_at),
+        source=row.source,
+        author=row.author,
+        lang=row.lang,
+        location=row.location,
+        country=None if row.country == UNRESOLVED else row.country,
+        url=row.url,
+        publisher=row.publisher,
+        duplicate_of=None if row.is_first else family.heir or row.duplicate_of,
+    )
+    prediction = None
+    if row.arm is not None:
+        probabilities = (row.negative, row.neutral, row.positive)
+        prediction = Prediction(Label(row.said), probabilities, row.model, row.backend, row.arm)
+    return StoredMessage(
+        message=message,
+        prediction=prediction,
+        # With an heir the original is not among the stored ones, and the heir is no copy of itself.
+        copies=family.copies - (family.heir is not None),
+        content_hash=row.content_hash,
+        fetched_at=moment(row.fetched_at),
+        stored_at=moment(row.stored_at),
+    )

@@ -1,0 +1,173 @@
+"""The tables of the store, as SQLAlchemy Core describes them. `migrations/` makes a database look like this.
+
+Times are whole microseconds since 1970 in UTC: exact on every database, and a bucket is one integer division.
+Ids compare by code point everywhere (collation "C" on PostgreSQL), so paging gives one order on all databases.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+
+EVERY: Final = ""
+"""In `rollups`, the source or country that stands for all of them together."""
+
+EVER: Final = "ever"
+"""The grain of `rollups` that has one bucket for all time, starting at 0."""
+
+metadata = MetaData(naming_convention={"fk": "fk_%(table_name)s_%(referred_table_name)s", "pk": "pk_%(table_name)s"})
+
+Id: Final = Text().with_variant(Text(collation="C"), "postgresql")
+Micros: Final = BigInteger()
+
+
+def _event_key() -> ForeignKey:
+    return ForeignKey("events.id", ondelete="CASCADE")
+
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("query", Text, nullable=False),
+    Column("languages", Text, nullable=False),  # JSON list
+    Column("countries", Text, nullable=False),  # JSON list
+    Column("starts_at", Micros),
+    Column("ends_at", Micros),
+    Column("read_budget", BigInteger),
+    Column("created_at", Micros, nullable=False),
+    # Raised first in every writing transaction of the event: that also makes its writers wait for each other.
+    Column("version", BigInteger, nullable=False),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("event_id", Id, _event_key(), nullable=False),
+    Column("id", Id, nullable=False),
+    Column("created_at", Micros, nullable=False),
+    Column("stored_at", Micros, nullable=False),
+    Column("fetched_at", Micros, nullable=False),
+    Column("source", Id, nullable=False),
+    Column("author", Text),
+    Column("lang", Text),
+    Column("location", Text),
+    Column("country", Id, nullable=False),  # UNRESOLVED where the place is not known
+    Column("url", Text),
+    Column("publisher", Text),
+    Column("text", Text, nullable=False),
+    Column("content_hash", Text, nullable=False),
+    # The id under which this message's family of copies is known; it stays when that message is deleted.
+    Column("duplicate_of", Id),
+    # True for exactly one message of each family: the original where it is stored, else one of the copies.
+    Column("is_first", Boolean, nullable=False),
+    Column("label", Text, nullable=False),
+    PrimaryKeyConstraint("event_id", "id"),
+    Index("ix_messages_newest", "event_id", "created_at", "id"),
+    Index("ix_messages_label", "event_id", "label", "created_at", "id"),
+    Index("ix_messages_source", "event_id", "source", "created_at", "id"),
+    Index("ix_messages_country", "event_id", "country", "created_at", "id"),
+    Index(
+        "ix_messages_copies",
+        "event_id",
+        "duplicate_of",
+        "is_first",
+        "created_at",
+        "id",
+        sqlite_where=text("duplicate_of IS NOT NULL"),
+        postgresql_where=text("duplicate_of IS NOT NULL"),
+    ),
+)
+
+predictions = Table(
+    "predictions",
+    metadata,
+    # No foreign key to `messages`: PostgreSQL plans its check when the table is small, and a first load then takes
+    # hundreds of microseconds a row until the table is analysed.
+    Column("event_id", Id, _event_key(), nullable=False),
+    Column("message_id", Id, nullable=False),
+    Column("arm", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("negative", Float(53), nullable=False),
+    Column("neutral", Float(53), nullable=False),
+    Column("positive", Float(53), nullable=False),
+    Column("model", Text, nullable=False),
+    Column("backend", Text, nullable=False),
+    PrimaryKeyConstraint("event_id", "message_id"),
+    sqlite_with_rowid=False,
+)
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("event_id", Id, _event_key(), nullable=False),
+    Column("id", Id, nullable=False),
+    Column("duplicate_of", Id),  # as it was in `messages`: copies that still name this id find their family
+    Column("at", Micros, nullable=False),
+    PrimaryKeyConstraint("event_id", "id"),
+    sqlite_with_rowid=False,
+)
+
+rollups = Table(
+    "rollups",
+    metadata,
+    Column("event_id", Id, _event_key(), nullable=False),
+    Column("source", Id, nullable=False),  # or EVERY
+    Column("country", Id, nullable=False),  # or EVERY
+    Column("grain", Id, nullable=False),  # minute, hour, day or EVER
+    Column("start", Micros, nullable=False),
+    Column("label", Id, nullable=False),
+    Column("raw", BigInteger, nullable=False),
+    Column("distinct", BigInteger, nullable=False),
+    # The buckets of one line of a timeline lie next to each other.
+    PrimaryKeyConstraint("event_id", "grain", "source", "country", "start", "label"),
+    sqlite_with_rowid=False,
+)
+
+source_state = Table(
+    "source_state",
+    metadata,
+    Column("event_id", Id, _event_key(), nullable=False),
+    Column("connector", Id, nullable=False),
+    Column("cursor", Text),  # JSON object
+    Column("state", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("live_to", Micros),
+    Column("lag_s", Float(53)),
+    Column("reads", BigInteger, nullable=False),
+    Column("billed_reads", BigInteger, nullable=False),
+    Column("unmatched", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("dead_letters", BigInteger, nullable=False),
+    Column("updated_at", Micros, nullable=False),
+    PrimaryKeyConstraint("event_id", "connector"),
+)
+
+dead_letters = Table(
+    "dead_letters",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True),
+    Column("event_id", Id, _event_key()),
+    Column("stage", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("at", Micros, nullable=False),
+    Index("ix_dead_letters_event", "event_id", "id"),
+    sqlite_autoincrement=True,
+)

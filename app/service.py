@@ -1,0 +1,362 @@
+"""What a user can ask: the one code path behind the HTTP API and the dashboard."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.adapters.database import storable
+from app.adapters.records import DeadLetterPage, Facets, MessageFilter, MessagePage
+from app.adapters.store import Store
+from app.core.errors import AppError, InvalidInput, QueryError
+from app.core.prevalence import difference, share
+from app.core.query import Dialect, compile_for, parse, render
+from app.core.types import CLASSES, Bucket, Count, Event, Grain, Label, Prediction, SourceState, SourceStatus
+from app.settings import Settings
+from app.views import (
+    Basis,
+    DialectCheck,
+    EventSummary,
+    Health,
+    Overview,
+    QueryCheck,
+    Selection,
+    Statuses,
+    Timeline,
+)
+
+Classify: TypeAlias = Callable[[Sequence[str]], Awaitable[list[Prediction]]]
+
+# Steps a timeline may have, in seconds, with the roll-up each is added up from.
+STEPS: tuple[tuple[int, Grain], ...] = (
+    (60, "minute"),
+    (300, "minute"),
+    (900, "minute"),
+    (3_600, "hour"),
+    (21_600, "hour"),
+    (86_400, "day"),
+)
+_MOST_STEPS = 300
+_LONGEST_HOURS = 24 * 366 * 5
+# Windows and events lie between these: a window before the window never leaves the years a datetime has.
+_FIRST = datetime(1900, 1, 1, tzinfo=UTC)
+_LAST = datetime(2200, 1, 1, tzinfo=UTC)
+_PROBE_S = 5.0
+_DOWN = frozenset({SourceState.NOT_CONNECTED, SourceState.UNAUTHORIZED, SourceState.BUDGET_USED, SourceState.ERROR})
+
+
+class EventDraft(BaseModel):
+    """An event as a user writes it. Languages are ISO 639-1, countries ISO 3166 alpha-2."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=120, examples=["Apple Vision Pro launch"])
+    query: str = Field(min_length=1, max_length=4096, examples=['"Vision Pro" OR #VisionPro -giveaway'])
+    languages: tuple[str, ...] = Field(default=(), max_length=20, examples=[["en"]])
+    countries: tuple[str, ...] = Field(default=(), max_length=60, examples=[["US", "GB"]])
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    read_budget: int | None = Field(default=None, ge=0, le=3_000_000, examples=[5000])
+
+
+def slug(name: str) -> str:
+    """The id of an event: its name in lower case letters, digits and hyphens. Raises InvalidInput when none is left."""
+    made = re.sub(r"[^\w]+", "-", name.casefold()).strip("-_")[:60].strip("-_")
+    if not made:
+        raise InvalidInput(f"the name {name!r} has no letter or digit", field="name")
+    return made
+
+
+def step_for(seconds: float) -> tuple[int, Grain]:
+    """The finest step, and its roll-up, that draws a window of that many seconds in at most 300 points."""
+    return next((step for step in STEPS if seconds / step[0] <= _MOST_STEPS), STEPS[-1])
+
+
+def _moment(value: datetime, field: str) -> datetime:
+    """The time in UTC. Raises InvalidInput for one without zone or beyond the years that are worked with."""
+    if value.tzinfo is None:
+        raise InvalidInput(f"{value.isoformat()} has no time zone: add Z or an offset", field=field)
+    if not _FIRST <= value <= _LAST:
+        raise InvalidInput(f"{value.isoformat()} is not between the years 1900 and 2200", field=field)
+    return value.astimezone(UTC)
+
+
+class Service:
+    """Answers questions about events. `classify` sends texts to the model; `now` is the clock, in UTC."""
+
+    def __init__(
+        self,
+        store: Store,
+        classify: Classify,
+        settings: Settings,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store = store
+        self._classify = classify
+        self._settings = settings
+        self._now = now
+
+    # Events
+
+    def events(self) -> list[EventSummary]:
+        """All events, the newest first, with what has been counted for each."""
+        versions = self._store.versions()
+        statuses = self._store.statuses()
+        return [
+            self._summary(
+                event, versions.get(event.id, 0), [status for status in statuses if status.event_id == event.id]
+            )
+            for event in self._store.events()
+        ]
+
+    def summary(self, event_id: str) -> EventSummary:
+        """One event with what has been counted for it, at least up to its `version`. Raises NotFound."""
+        version = self._store.version(event_id)
+        return self._summary(self._store.event(event_id), version, self._store.statuses(event_id))
+
+    def _summary(self, event: Event, version: int, statuses: Sequence[SourceStatus]) -> EventSummary:
+        total = sum(self._store.totals(event.id).values(), Count())
+        return EventSummary(event, total.raw, total.distinct, self._live_to(statuses), version)
+
+    def event(self, event_id: str) -> Event:
+        """One event. Raises NotFound."""
+        return self._store.event(event_id)
+
+    def create_event(self, draft: EventDraft) -> Event:
+        """Begin to watch an event. Raises QueryError, or InvalidInput when there is one of that name already."""
+        event = self._from_draft(slug(draft.name), draft)
+        if any(other.id == event.id for other in self._store.events()):
+            raise InvalidInput(f"there is an event {event.id!r} already: choose another name or edit it", field="name")
+        return self._store.put_event(event)
+
+    def update_event(self, event_id: str, draft: EventDraft) -> Event:
+        """Change an event and keep its messages. Raises NotFound, QueryError or InvalidInput."""
+        self._store.event(event_id)
+        return self._store.put_event(self._from_draft(event_id, draft))
+
+    def delete_event(self, event_id: str) -> None:
+        """Forget an event and all its messages. Raises NotFound."""
+        self._store.delete_event(event_id)
+
+    def _from_draft(self, event_id: str, draft: EventDraft) -> Event:
+        for field, text in (("name", draft.name), ("query", draft.query)):
+            if not storable(text):
+                raise InvalidInput(f"the event's {field} has characters that cannot be stored", field=field)
+        parse(draft.query)
+        for field, codes in (("languages", draft.languages), ("countries", draft.countries)):
+            for code in codes:
+                if not re.fullmatch(r"[A-Za-z]{2}", code):
+                    raise InvalidInput(f"{code!r} is not a two-letter code", field=field)
+        starts_at = _moment(draft.starts_at, "starts_at") if draft.starts_at else None
+        ends_at = _moment(draft.ends_at, "ends_at") if draft.ends_at else None
+        if starts_at and ends_at and ends_at <= starts_at:
+            raise InvalidInput("the event ends before it starts", field="ends_at")
+        return Event(
+            id=event_id,
+            name=draft.name.strip(),
+            query=draft.query.strip(),
+            languages=tuple(code.lower() for code in draft.languages),
+            countries=tuple(code.upper() for code in draft.countries),
+            starts_at=starts_at,
+            ends_at=ends_at,
+            read_budget=draft.read_budget,
+        )
+
+    def check_query(self, text: str, languages: tuple[str, ...] = ()) -> QueryCheck:
+        """Whether a query is understood, and what each source would be asked. Never raises on bad text."""
+        try:
+            query = parse(text)
+        except QueryError as error:
+            return QueryCheck(False, None, error.reason, error.position, ())
+        compiled = [(dialect.value, compile_for(query, dialect, languages)) for dialect in Dialect]
+        dialects = tuple(DialectCheck(name, made.text, made.problems) for name, made in compiled)
+        return QueryCheck(True, render(query), None, None, dialects)
+
+    # Numbers
+
+    def overview(self, event_id: str, selection: Selection) -> Overview:
+        """The headline of an event in the selected window. Raises NotFound or InvalidInput."""
+        event = self._store.event(event_id)
+        version = self._store.version(event_id)
+        statuses = self._store.statuses(event_id)
+        start, end = self._window(event_id, selection, statuses)
+        counts = self._totals(event_id, selection, start, end)
+        before = self._totals(event_id, selection, start - (end - start), start)
+        scored = sum(counts[label].distinct for label in CLASSES)
+        shares = {label: made for label in CLASSES if (made := share(counts[label].distinct, scored))}
+        previous = share(before[Label.NEGATIVE].distinct, sum(before[label].distinct for label in CLASSES))
+        now = shares.get(Label.NEGATIVE)
+        total = sum(counts.values(), Count())
+        return Overview(
+            event=event,
+            start=start,
+            end=end,
+            counts=counts,
+            shares=shares,
+            previous_negative=previous,
+            change=difference(now, previous) if now and previous else None,
+            basis=Basis(
+                raw=total.raw,
+                distinct=total.distinct,
+                unscored=counts[Label.UNSCORED].raw,
+                models=self._models(event_id, start, end),
+                live_to=self._live_to(statuses),
+                sources_down=tuple(status.source for status in statuses if status.state in _DOWN),
+            ),
+            version=version,
+        )
+
+    def timeline(self, event_id: str, selection: Selection, step_s: int | None = None) -> Timeline:
+        """Counts per step in the selected window; without `step_s` the finest step that stays readable.
+
+        Raises NotFound, or InvalidInput for a step that is none of `STEPS` or too fine for the window.
+        """
+        version = self._store.version(event_id)
+        statuses = self._store.statuses(event_id)
+        start, end = self._window(event_id, selection, statuses)
+        step, grain = self._step(step_s, (end - start).total_seconds())
+        start = datetime.fromtimestamp(math.floor(start.timestamp() / step) * step, UTC)
+        fine = self._store.timeline(event_id, grain, start, end, source=selection.source, country=selection.country)
+        return Timeline(
+            event_id=event_id,
+            start=start,
+            end=end,
+            step_s=step,
+            buckets=_gather(fine, step),
+            live_to=self._live_to(statuses),
+            version=version,
+        )
+
+    def facets(self, event_id: str) -> Facets:
+        """The sources and countries that can be selected. Raises NotFound."""
+        self._store.event(event_id)
+        return self._store.facets(event_id)
+
+    def version(self, event_id: str) -> int:
+        """Grows with every change of the event; cheap to ask. Raises NotFound."""
+        return self._store.version(event_id)
+
+    # Messages and sources
+
+    def messages(
+        self, event_id: str, where: MessageFilter, *, limit: int = 50, after: str | None = None
+    ) -> MessagePage:
+        """A page of messages, newest first. Raises NotFound, or InvalidInput for a bad cursor or limit."""
+        if not 1 <= limit <= 500:
+            raise InvalidInput(f"a limit of {limit}: choose 1 to 500", field="limit")
+        self._store.event(event_id)
+        return self._store.messages(event_id, where, limit=limit, after=after)
+
+    def sources(self, event_id: str) -> Statuses:
+        """How each source of the event is doing. Raises NotFound."""
+        self._store.event(event_id)
+        statuses = tuple(self._store.statuses(event_id))
+        return Statuses(statuses, sum(status.dead_letters for status in statuses))
+
+    def dead_letters(self, event_id: str, *, limit: int = 50, after: str | None = None) -> DeadLetterPage:
+        """Records that could not be used, the latest first. Raises NotFound or InvalidInput."""
+        if not 1 <= limit <= 500:
+            raise InvalidInput(f"a limit of {limit}: choose 1 to 500", field="limit")
+        self._store.event(event_id)
+        return self._store.dead_letters(event_id, limit=limit, after=after)
+
+    # The model
+
+    async def classify(self, texts: Sequence[str]) -> list[Prediction]:
+        """Classify texts, in order. Raises InvalidInput beyond the settings' limits, Overloaded, ClassifierError."""
+        if not texts:
+            raise InvalidInput("no text: give at least one", field="texts")
+        if len(texts) > self._settings.max_batch:
+            raise InvalidInput(f"{len(texts)} texts: at most {self._settings.max_batch} in one request", field="texts")
+        for index, text in enumerate(texts):
+            if len(text) > self._settings.max_text_chars:
+                raise InvalidInput(
+                    f"text {index} has {len(text)} characters: at most {self._settings.max_text_chars}",
+                    field=f"texts.{index}",
+                )
+            if not text.strip():
+                raise InvalidInput(f"text {index} is empty", field=f"texts.{index}")
+        return await self._classify(texts)
+
+    async def health(self) -> Health:
+        """Whether the database answers and the model classifies."""
+        parts: dict[str, str | None] = {}
+        for name, probe in (("store", self._probe_store), ("model", self._probe_model)):
+            try:
+                async with asyncio.timeout(_PROBE_S):
+                    await probe()
+            except AppError as error:
+                parts[name] = str(error)
+            except TimeoutError:
+                parts[name] = f"no answer within {_PROBE_S:.0f} seconds"
+            else:
+                parts[name] = None
+        return Health(not any(parts.values()), parts)
+
+    async def _probe_store(self) -> None:
+        await asyncio.to_thread(self._store.versions)
+
+    async def _probe_model(self) -> None:
+        await self._classify(["ready?"])
+
+    # Helpers
+
+    @staticmethod
+    def _live_to(statuses: Sequence[SourceStatus]) -> datetime | None:
+        return max((status.live_to for status in statuses if status.live_to), default=None)
+
+    def _window(
+        self, event_id: str, selection: Selection, statuses: Sequence[SourceStatus]
+    ) -> tuple[datetime, datetime]:
+        if selection.start and selection.end:
+            start, end = _moment(selection.start, "start"), _moment(selection.end, "end")
+            if end <= start:
+                raise InvalidInput("the window ends before it starts", field="end")
+            if end - start > timedelta(hours=_LONGEST_HOURS):
+                raise InvalidInput("the window is longer than five years", field="start")
+            return start, end
+        if not 0 < selection.hours <= _LONGEST_HOURS:
+            raise InvalidInput(f"a window of {selection.hours} hours: choose up to five years", field="hours")
+        span = self._store.span(event_id)
+        edge = self._live_to(statuses) or (span[1] if span else self._now())
+        edge = min(max(edge, _FIRST), _LAST)  # one post with a wild date must not break the arithmetic
+        # The end is exclusive and the roll-ups are by the minute: take in the minute that is being filled.
+        end = edge.replace(second=0, microsecond=0) + timedelta(minutes=1)
+        return end - timedelta(hours=selection.hours), end
+
+    @staticmethod
+    def _step(step_s: int | None, seconds: float) -> tuple[int, Grain]:
+        if step_s is None:
+            return step_for(seconds)
+        grain = dict(STEPS).get(step_s)
+        if grain is None:
+            known = ", ".join(str(step) for step, _ in STEPS)
+            raise InvalidInput(f"a step of {step_s} seconds: choose one of {known}", field="step_s")
+        if seconds / step_s > 20_000:
+            raise InvalidInput(f"a step of {step_s} seconds is too fine for this window", field="step_s")
+        return step_s, grain
+
+    def _totals(self, event_id: str, selection: Selection, start: datetime, end: datetime) -> dict[Label, Count]:
+        found = self._store.totals(event_id, start, end, source=selection.source, country=selection.country)
+        return {label: found.get(label, Count()) for label in Label}
+
+    def _models(self, event_id: str, start: datetime, end: datetime) -> tuple[str, ...]:
+        page = self._store.messages(event_id, MessageFilter(start=start, end=end), limit=20)
+        return tuple(sorted({item.prediction.model for item in page.items if item.prediction}))
+
+
+def _gather(fine: Sequence[Bucket], step_s: int) -> tuple[Bucket, ...]:
+    """Add up buckets into steps of `step_s` seconds, counted from the epoch."""
+    gathered: dict[float, dict[Label, Count]] = {}
+    for bucket in fine:
+        start = math.floor(bucket.start.timestamp() / step_s) * step_s
+        counts = gathered.setdefault(start, {})
+        for label, count in bucket.counts.items():
+            counts[label] = counts.get(label, Count()) + count
+    return tuple(Bucket(datetime.fromtimestamp(start, UTC), counts) for start, counts in gathered.items())

@@ -1,0 +1,292 @@
+"""The HTTP API: routes relative to where it is mounted, one shape of error, no knowledge of Ray.
+
+Endpoints that ask the store are plain functions: FastAPI runs them in threads, so that the event loop serves others.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from anyio import to_thread
+from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from pydantic import AwareDatetime
+
+from app.adapters.records import DeadLetterPage, Facets, MessageFilter
+from app.core.errors import ConfigError, InvalidInput
+from app.core.types import Event, Label
+from app.service import EventDraft, Service
+from app.serving.limits import BearerToken, BodyLimit, install, json_only
+from app.serving.schemas import (
+    Alive,
+    ClassifyRequest,
+    EventList,
+    Messages,
+    PredictionAnswer,
+    Predictions,
+    QueryRequest,
+    answers,
+)
+from app.serving.stream import HEADERS, updates
+from app.settings import Settings
+from app.views import Health, Overview, QueryCheck, Selection, Statuses, Timeline
+
+_DESCRIPTION = """Watches public reaction to named events. Every error has the shape of `ErrorAnswer`.
+
+All times are ISO 8601 with a zone (in an address, write `+` as `%2B`, or use `Z`). A window is `hours` back from the
+newest data, or `start` to `end` (exclusive)."""
+_TAGS = [
+    {"name": "model", "description": "Classify texts."},
+    {"name": "events", "description": "What is watched."},
+    {"name": "numbers", "description": "Exact counts of an event."},
+    {"name": "messages", "description": "The messages of an event, where they come from, and what was put aside."},
+    {"name": "process", "description": "Is it there? No token is asked for."},
+]
+_JSON = [Depends(json_only)]
+
+model_routes = APIRouter(tags=["model"])
+event_routes = APIRouter(tags=["events"])
+number_routes = APIRouter(tags=["numbers"])
+message_routes = APIRouter(tags=["messages"])
+process_routes = APIRouter(tags=["process"])
+
+
+async def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+Asked = Annotated[Service, Depends(_service)]
+EventId = Annotated[str, Path(max_length=200, description="The id of the event.", examples=["apple-vision-pro-launch"])]
+Source = Annotated[str | None, Query(min_length=1, max_length=200, description="Only this source.", examples=["x"])]
+Country = Annotated[
+    str | None,
+    Query(
+        min_length=2, max_length=2, description="Only this country, ISO 3166 alpha-2; ?? is unknown.", examples=["US"]
+    ),
+]
+Start = Annotated[AwareDatetime | None, Query(description="Begin, inclusive.", examples=["2026-11-23T09:00:00Z"])]
+End = Annotated[AwareDatetime | None, Query(description="End, exclusive.", examples=["2026-11-23T12:00:00Z"])]
+Limit = Annotated[int, Query(ge=1, le=500, description="Most items in the page.", examples=[50])]
+After = Annotated[str | None, Query(max_length=4096, description="The `next` of the page before.")]
+
+
+async def _selection(
+    hours: Annotated[float, Query(gt=0, description="Length of the window.", examples=[24])] = 24.0,
+    start: Start = None,
+    end: End = None,
+    source: Source = None,
+    country: Country = None,
+) -> Selection:
+    if (start is None) is not (end is None):
+        missing = "start" if start is None else "end"
+        raise InvalidInput("start and end go together: give both or neither", field=missing)
+    return Selection(hours, start, end, source, country and country.upper())
+
+
+Selected = Annotated[Selection, Depends(_selection)]
+
+
+@model_routes.post("/classify", responses=answers("classify", 413, 415, 422), dependencies=_JSON)
+async def classify(service: Asked, asked: ClassifyRequest) -> Predictions:
+    """Classify texts as negative, neutral or positive."""
+    if (asked.texts is None) is (asked.text is None):
+        raise InvalidInput("give either texts or text", field="texts")
+    texts = asked.texts if asked.texts is not None else [asked.text or ""]
+    said = await service.classify(texts)
+    return Predictions(predictions=[PredictionAnswer.of(prediction) for prediction in said])
+
+
+@event_routes.get("/events", responses=answers("events"))
+def list_events(service: Asked) -> EventList:
+    """All events, the newest first, with their counts."""
+    return EventList(items=service.events())
+
+
+@event_routes.post(
+    "/events", status_code=201, responses=answers("event", 413, 415, 422, status=201), dependencies=_JSON
+)
+def create_event(service: Asked, draft: EventDraft, request: Request, response: Response) -> Event:
+    """Begin to watch an event. Its id is made of its name."""
+    made = service.create_event(draft)
+    response.headers["Location"] = f"{request.scope.get('root_path', '')}/events/{quote(made.id, safe='')}"
+    return made
+
+
+@event_routes.get("/events/{event_id}", responses=answers("event", 404, 422))
+def get_event(service: Asked, event_id: EventId) -> Event:
+    """One event."""
+    return service.event(event_id)
+
+
+@event_routes.put("/events/{event_id}", responses=answers("event", 404, 413, 415, 422), dependencies=_JSON)
+def update_event(service: Asked, event_id: EventId, draft: EventDraft) -> Event:
+    """Replace what an event is described by. Its id and its messages stay."""
+    return service.update_event(event_id, draft)
+
+
+@event_routes.delete("/events/{event_id}", status_code=204, responses=answers(None, 404, 422))
+def delete_event(service: Asked, event_id: EventId) -> None:
+    """Forget an event and all its messages."""
+    service.delete_event(event_id)
+
+
+@event_routes.post("/query/check", responses=answers("check", 413, 415, 422), dependencies=_JSON)
+def check_query(service: Asked, asked: QueryRequest) -> QueryCheck:
+    """Whether a query is understood, and what each source would be asked. A bad query is an answer, not an error."""
+    return service.check_query(asked.query, asked.languages)
+
+
+@number_routes.get("/events/{event_id}/overview", responses=answers("overview", 404, 422))
+def get_overview(service: Asked, event_id: EventId, selection: Selected) -> Overview:
+    """Counts and shares in the window, compared with the window before, and what they rest on."""
+    return service.overview(event_id, selection)
+
+
+@number_routes.get("/events/{event_id}/timeline", responses=answers("timeline", 404, 422))
+def get_timeline(
+    service: Asked,
+    event_id: EventId,
+    selection: Selected,
+    step_s: Annotated[
+        int | None,
+        Query(ge=60, le=86_400, description="60, 300, 900, 3600, 21600 or 86400; without it, what stays readable."),
+    ] = None,
+) -> Timeline:
+    """Counts per step. A step that is not listed had no messages."""
+    return service.timeline(event_id, selection, step_s)
+
+
+@number_routes.get("/events/{event_id}/facets", responses=answers("facets", 404, 422))
+def get_facets(service: Asked, event_id: EventId) -> Facets:
+    """The sources and countries that can be selected, the most frequent first."""
+    return service.facets(event_id)
+
+
+_STREAM_EXAMPLE = (
+    'event: update\ndata: {"event_id": "apple-vision-pro-launch", "version": 7, "raw": 48, "distinct": 41, '
+    '"live_to": "2026-11-23T12:00:00Z"}\n\n: keep-alive\n\nevent: gone\ndata: {"event_id": "apple-vision-pro-launch"}\n\n'
+)
+_STREAM_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "An `update` now and whenever the version changes; `gone` when the event is deleted.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM_EXAMPLE}},
+    },
+    **answers(None, 404, 422),
+}
+
+
+@number_routes.get("/events/{event_id}/stream", response_class=StreamingResponse, responses=_STREAM_ANSWERS)
+async def stream_event(service: Asked, event_id: EventId) -> StreamingResponse:
+    """Server-sent events for as long as the client stays."""
+    await to_thread.run_sync(service.version, event_id)
+    return StreamingResponse(updates(service, event_id), media_type="text/event-stream", headers=HEADERS)
+
+
+async def _filter(
+    label: Annotated[Label | None, Query(description="Only messages counted as this.")] = None,
+    source: Source = None,
+    country: Country = None,
+    text: Annotated[str | None, Query(max_length=500, description="Contains this, whatever the case.")] = None,
+    distinct: Annotated[bool, Query(description="Leave out messages that repeat the text of another.")] = False,
+    start: Start = None,
+    end: End = None,
+) -> MessageFilter:
+    return MessageFilter(start, end, label, source, country and country.upper(), text, distinct)
+
+
+@message_routes.get("/events/{event_id}/messages", responses=answers("messages", 404, 422))
+def list_messages(
+    service: Asked,
+    event_id: EventId,
+    where: Annotated[MessageFilter, Depends(_filter)],
+    limit: Limit = 50,
+    after: After = None,
+) -> Messages:
+    """A page of messages, newest first."""
+    return Messages.of(service.messages(event_id, where, limit=limit, after=after))
+
+
+@message_routes.get("/events/{event_id}/sources", responses=answers("sources", 404, 422))
+def list_sources(service: Asked, event_id: EventId) -> Statuses:
+    """How each source of the event is doing."""
+    return service.sources(event_id)
+
+
+@message_routes.get("/events/{event_id}/dead-letters", responses=answers("dead_letters", 404, 422))
+def list_dead_letters(service: Asked, event_id: EventId, limit: Limit = 50, after: After = None) -> DeadLetterPage:
+    """Records that could not be used, the latest first."""
+    return service.dead_letters(event_id, limit=limit, after=after)
+
+
+@process_routes.get("/health", responses=answers("health"))
+async def health() -> Alive:
+    """The process lives. Always 200."""
+    return Alive(status="ok", version=_version())
+
+
+_READY_ANSWERS: dict[int | str, dict[str, Any]] = {
+    **answers("ready"),
+    503: {
+        "model": Health,
+        "description": "A part does not work; `parts` says which.",
+        "content": {
+            "application/json": {"example": {"ready": False, "parts": {"store": None, "model": "the queue is full"}}}
+        },
+    },
+}
+
+
+@process_routes.get("/ready", responses=_READY_ANSWERS)
+async def ready(service: Asked, request: Request, response: Response) -> Health:
+    """Whether requests can be answered: the database answers and the model classifies."""
+    found = await service.health()
+    if not found.ready:
+        response.status_code = 503
+    if not request.app.state.guarded:
+        return found
+    # Who has no token is not told where the database is.
+    return Health(found.ready, {part: trouble and "does not work" for part, trouble in found.parts.items()})
+
+
+def _version() -> str:
+    try:
+        return version("eventpulse")
+    except PackageNotFoundError:
+        return "0.1.0"
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def build_api(service: Service, settings: Settings) -> FastAPI:
+    """The API on a service. Raises ConfigError for a token that is set but empty."""
+    token = settings.api_token.get_secret_value() if settings.api_token is not None else None
+    if token is not None and not token.strip():
+        raise ConfigError("EVENTPULSE_API_TOKEN is empty: give it a value, or leave it out to ask for no token")
+    app = FastAPI(
+        title="EventPulse",
+        summary="Public reaction to named events, counted exactly.",
+        description=_DESCRIPTION,
+        version=_version(),
+        openapi_tags=_TAGS,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.service = service
+    app.state.guarded = token is not None
+    guarded = [Depends(HTTPBearer(auto_error=False))] if token is not None else []  # for the page /docs
+    for router in (model_routes, event_routes, number_routes, message_routes):
+        app.include_router(router, dependencies=guarded)
+    app.include_router(process_routes)
+    install(app)
+    app.add_middleware(BodyLimit, most=settings.max_body_bytes)
+    if token is not None:
+        app.add_middleware(BearerToken, token=token.strip())
+    return app

@@ -1,0 +1,57 @@
+"""The one typed configuration: environment variables with the prefix EVENTPULSE_, or a `.env` file.
+
+Nothing is read at import; whoever needs the settings calls `Settings()` at an entry point and passes it down.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every field is an environment variable: `database_url` is EVENTPULSE_DATABASE_URL."""
+
+    model_config = SettingsConfigDict(env_prefix="EVENTPULSE_", env_file=".env", extra="ignore", frozen=True)
+
+    state_dir: Path = Field(default=Path("var"), description="Folder for the database file, the lake and logs.")
+    database_url: str | None = Field(
+        default=None,
+        description="SQLAlchemy URL, for example postgresql+psycopg://user@host/db. "
+        "Default: an SQLite file in the state folder.",
+    )
+    model_dir: Path = Field(default=Path("models/default"), description="Folder of the model artifact to serve.")
+    model_threads: int = Field(default=2, ge=1, description="CPU threads of one classifier replica.")
+
+    api_token: SecretStr | None = Field(
+        default=None, description="Bearer token that the HTTP API asks for. Required to listen beyond 127.0.0.1."
+    )
+    max_text_chars: int = Field(default=10_000, ge=1, description="Longest text that the API classifies.")
+    max_batch: int = Field(default=1024, ge=1, description="Most texts in one classify request.")
+    max_body_bytes: int = Field(default=4_000_000, ge=1, description="Largest request body.")
+
+    x_bearer_token: SecretStr | None = Field(default=None, description="X API v2 app bearer token.")
+    x_api_url: str = Field(default="https://api.x.com", description="Base URL of the X API.")
+    x_poll_s: float = Field(default=60.0, gt=0, description="Seconds between two recent searches for an event.")
+    x_default_read_budget: int = Field(
+        default=5_000, ge=0, description="Posts read from X for an event that sets no budget of its own."
+    )
+    newsapi_key: SecretStr | None = Field(default=None, description="NewsAPI key.")
+    newsapi_url: str = Field(default="https://newsapi.org", description="Base URL of NewsAPI.")
+    newsapi_poll_s: float = Field(default=900.0, gt=0, description="Seconds between two NewsAPI requests for an event.")
+
+    replay_path: Path | None = Field(default=None, description="Recording (Parquet, JSONL or CSV) to replay.")
+    replay_event: str = Field(default="Replay", description="Name of the event that the recording belongs to.")
+    replay_query: str = Field(default="*", description="Query of that event; * takes every record of the recording.")
+    replay_speed: float = Field(default=1.0, ge=0, description="Times real speed; 0 is as fast as possible.")
+    replay_times: Literal["kept", "shifted"] = Field(
+        default="kept", description="Keep the recorded times, or shift them so that the recording ends now."
+    )
+
+    @property
+    def database(self) -> str:
+        """The database URL in force."""
+        return self.database_url or f"sqlite:///{self.state_dir / 'eventpulse.db'}"

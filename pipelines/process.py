@@ -1,0 +1,88 @@
+"""What happens to a message between its source and the store; the live and the batch pipeline share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from app.adapters.records import Record
+from app.core.dedup import DuplicateIndex
+from app.core.language import is_scorable, resolve_language
+from app.core.query import matches, parse
+from app.core.text import clean, content_hash
+from app.core.types import DeadLetter, Event, Message, Prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Messages that belong to the event. `scorable[i]` says whether the model may judge `messages[i]`."""
+
+    messages: tuple[Message, ...]
+    scorable: tuple[bool, ...]
+    unmatched: int
+    dead_letters: tuple[DeadLetter, ...]
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts for the model, in order."""
+        return [message.text for message, scorable in zip(self.messages, self.scorable, strict=True) if scorable]
+
+
+class Preparer:
+    """Cleans, matches and selects the messages of one event. Stateless between calls."""
+
+    def __init__(self, event: Event, trained: frozenset[str]) -> None:
+        self._event = event
+        self._query = parse(event.query)
+        self._trained = trained
+
+    def prepare(self, messages: Iterable[Message]) -> Prepared:
+        """Sort messages into those of the event, those of something else, and those without any text."""
+        kept: list[Message] = []
+        scorable: list[bool] = []
+        dead: list[DeadLetter] = []
+        unmatched = 0
+        for message in messages:
+            text = clean(message.text)
+            if not text:
+                dead.append(DeadLetter("clean", "there is no text", message.id, message.source, self._event.id))
+                continue
+            language = resolve_language(message.lang, message.text)
+            if not self._belongs(message, text, language):
+                unmatched += 1
+                continue
+            kept.append(replace(message, text=_storable(message.text), lang=language))
+            scorable.append(is_scorable(language, self._trained, text))
+        return Prepared(tuple(kept), tuple(scorable), unmatched, tuple(dead))
+
+    def _belongs(self, message: Message, text: str, language: str) -> bool:
+        event = self._event
+        return (
+            (event.starts_at is None or message.created_at >= event.starts_at)
+            and (event.ends_at is None or message.created_at < event.ends_at)
+            and (not event.languages or language in event.languages)
+            and (not event.countries or message.country in event.countries)
+            and matches(self._query, text)
+        )
+
+
+def mark_duplicates(messages: Sequence[Message], index: DuplicateIndex) -> list[Message]:
+    """Point each copy to the first message with its text. Order matters, and the index remembers."""
+    return [replace(message, duplicate_of=index.first_of(message.id, message.text)) for message in messages]
+
+
+def records(
+    messages: Sequence[Message], scorable: Sequence[bool], predictions: Sequence[Prediction], fetched_at: datetime
+) -> list[Record]:
+    """Join messages with the predictions of those among them that are scorable, in order."""
+    given = iter(predictions)
+    return [
+        Record(message, next(given) if scored else None, content_hash(message.text), fetched_at)
+        for message, scored in zip(messages, scorable, strict=True)
+    ]
+
+
+def _storable(text: str) -> str:
+    """The original, but for what no database holds: NUL and lone surrogates become U+FFFD."""
+    return text.replace("\0", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

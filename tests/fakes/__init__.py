@@ -1,0 +1,1 @@
+"""Stand-ins for the outside world that the real clients talk to."""

@@ -1,0 +1,149 @@
+"""The arrows between the packages, read from the import statements, and what importing does not do."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("app", "pipelines", "tuning", "cluster")
+
+# A part may import itself and what stands before it in its list.
+MAY_IMPORT: dict[str, tuple[str, ...]] = {
+    "app.core": (),
+    "app.settings": ("app.core",),
+    "app.adapters": ("app.core", "app.settings"),
+    "app.views": ("app.core", "app.settings", "app.adapters"),
+    "app.service": ("app.core", "app.settings", "app.adapters", "app.views"),
+    "app.serving": ("app.core", "app.settings", "app.adapters", "app.views", "app.service"),
+    "app.dashboard": ("app.core", "app.settings", "app.adapters", "app.views", "app.service"),
+    "app.main": (
+        "app.core",
+        "app.settings",
+        "app.adapters",
+        "app.views",
+        "app.service",
+        "app.serving",
+        "app.dashboard",
+    ),
+    "pipelines": ("app.core", "app.settings", "app.adapters"),
+    "tuning": ("app.core", "app.settings", "app.adapters", "pipelines"),
+    "cluster": ("app.core", "app.settings", "app.adapters"),
+}
+# Arrows that point up today, each one known. One that is gone must be taken out here.
+KNOWN: frozenset[tuple[str, str]] = frozenset(
+    {
+        ("pipelines.stream", "app.main"),
+    }
+)
+
+
+def _modules() -> dict[str, Path]:
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = _modules()
+
+
+def _imports(module: str) -> set[str]:
+    """Our own modules that a module imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            base = node.module or ""
+            for alias in node.names:
+                full = f"{base}.{alias.name}"
+                names.add(full if full in MODULES else base)
+    return {name for name in names if name in MODULES and name != module}
+
+
+def _part(module: str) -> str | None:
+    return next((part for part in MAY_IMPORT if module == part or module.startswith(f"{part}.")), None)
+
+
+def _forbidden() -> set[tuple[str, str]]:
+    found = set()
+    for module in MODULES:
+        part = _part(module)
+        for imported in _imports(module):
+            other = _part(imported)
+            if part is not None and other is not None and other != part and other not in MAY_IMPORT[part]:
+                found.add((module, imported))
+    return found
+
+
+def test_every_module_belongs_to_a_part() -> None:
+    assert [module for module in MODULES if module != "app" and _part(module) is None] == []
+
+
+def test_arrows_point_down() -> None:
+    assert sorted(_forbidden() - KNOWN) == []
+
+
+def test_no_known_exception_is_stale() -> None:
+    assert sorted(KNOWN - _forbidden()) == []
+
+
+def test_no_cycles() -> None:
+    TopologicalSorter({module: _imports(module) for module in MODULES}).prepare()
+
+
+def test_tests_and_samples_are_not_imported_by_the_app_or_the_pipelines() -> None:
+    for module, path in MODULES.items():
+        if module.startswith(("app", "pipelines")):
+            lines = path.read_text().splitlines()
+            assert not [line for line in lines if line.startswith(("from tests", "import tests", "from samples"))]
+
+
+def _run(code: str, folder: Path) -> str:
+    (folder / "home").mkdir()
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder / "home"),
+        "TMPDIR": str(folder / "home"),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "EVENTPULSE_STATE_DIR": str(folder / "state"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("app.core.query", ("ray", "torch", "transformers", "sqlalchemy", "onnxruntime", "fastapi", "gradio")),
+        ("app.service", ("ray", "torch", "transformers", "onnxruntime", "fastapi", "gradio")),
+        ("app.adapters.onnx", ("ray", "torch", "transformers")),
+        ("pipelines.follow", ("ray", "torch", "transformers")),
+        ("pipelines.fit", ("ray",)),
+    ],
+)
+def test_import_stays_light(module: str, heavy: tuple[str, ...], tmp_path: Path) -> None:
+    code = f"import sys, {module}; print(*sorted(set({heavy!r}) & set(sys.modules)))"
+    assert _run(code, tmp_path).split() == []
+
+
+def test_importing_the_app_acts_on_nothing(tmp_path: Path) -> None:
+    names = [name for name in MODULES if name.startswith("app") and ".migrations." not in name]
+    made = _run(f"import importlib\nfor name in {names!r}: importlib.import_module(name)", tmp_path)
+    assert made == ""
+    assert [path.name for path in tmp_path.iterdir() if path.name != "home"] == []
