@@ -7,6 +7,7 @@ they must be types, so this module does not postpone their evaluation.)
 
 import functools
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
@@ -43,7 +44,13 @@ class CpuClassifier(ClassifierReplica):
 
 def models(arguments: ModelArguments) -> Application:
     """The classifier, without a route: the other applications reach it by handle."""
-    return CpuClassifier.bind(arguments)
+    return bind(CpuClassifier, arguments)
+
+
+def bind(deployment: Any, *arguments: object) -> Application:
+    """`deployment.bind`, which Ray's decorator hides from the type checker."""
+    application: Application = deployment.bind(*arguments)
+    return application
 
 
 def classifier_handle() -> ClassifierHandle:
@@ -85,9 +92,9 @@ class Dashboard:
 
 def api(arguments: dict[str, str]) -> Application:
     """The HTTP API; it takes no arguments."""
-    return Api.bind()
+    return bind(Api)
 
 
 def dashboard(arguments: dict[str, str]) -> Application:
     """The dashboard; it takes no arguments."""
-    return Dashboard.bind()
+    return bind(Dashboard)

@@ -15,6 +15,7 @@ from app.adapters.database import storable
 from app.adapters.records import DeadLetterPage, Facets, MessageFilter, MessagePage
 from app.adapters.store import Store
 from app.core.errors import AppError, InvalidInput, QueryError
+from app.core.ids import slug
 from app.core.prevalence import difference, share
 from app.core.query import Dialect, compile_for, parse, render
 from app.core.types import CLASSES, Bucket, Count, Event, Grain, Label, Prediction, SourceState, SourceStatus
@@ -63,14 +64,6 @@ class EventDraft(BaseModel):
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     read_budget: int | None = Field(default=None, ge=0, le=3_000_000, examples=[5000])
-
-
-def slug(name: str) -> str:
-    """The id of an event: its name in lower case letters, digits and hyphens. Raises InvalidInput when none is left."""
-    made = re.sub(r"[^\w]+", "-", name.casefold()).strip("-_")[:60].strip("-_")
-    if not made:
-        raise InvalidInput(f"the name {name!r} has no letter or digit", field="name")
-    return made
 
 
 def step_for(seconds: float) -> tuple[int, Grain]:

@@ -32,8 +32,8 @@ import yaml
 
 from app.adapters.store import Store
 from app.core.errors import AppError, ConfigError
+from app.core.ids import slug
 from app.core.types import SourceState
-from app.service import slug
 from app.settings import Settings
 from samples.build import EVENT_NAME, EVENT_QUERY
 
@@ -273,7 +273,7 @@ class LocalCluster:
 
 def _alive(process: psutil.Process) -> bool:
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
@@ -290,8 +290,8 @@ def start_over(settings: Settings, event: str) -> None:
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """The command line, as the module docstring shows it."""
     parser = argparse.ArgumentParser(prog="python -m cluster.local", description="Run EventPulse on this machine.")
-    parser.add_argument("--port", type=int, default=Ports.http, help="port of the dashboard and the API")
-    parser.add_argument("--ray-dashboard-port", type=int, default=Ports.ray_dashboard, help="port of Ray's dashboard")
+    parser.add_argument("--port", type=int, default=Ports().http, help="port of the dashboard and the API")
+    parser.add_argument("--ray-dashboard-port", type=int, default=Ports().ray_dashboard, help="port of Ray's dashboard")
     parser.add_argument("--replay", type=Path, help="recording to replay (Parquet, JSONL or CSV); default: the sample")
     parser.add_argument("--event", help="name of the event that the recording belongs to")
     parser.add_argument("--query", help="query of that event; default: every record")

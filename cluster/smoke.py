@@ -21,7 +21,7 @@ from urllib.parse import quote
 import psutil
 
 from app.core.errors import AppError
-from app.service import slug
+from app.core.ids import slug
 from cluster.local import SAMPLE, LocalCluster, Ports, free_port, say
 from samples.build import EVENT_NAME, EVENT_QUERY
 
@@ -49,7 +49,7 @@ def finished(cluster: LocalCluster, event_id: str) -> bool:
 
 def stored(cluster: LocalCluster, event_id: str) -> int:
     """How many messages the API counts for the event, from its roll-ups."""
-    summaries = cluster.get("/events")["events"]
+    summaries = cluster.get("/events")["items"]
     return next((int(each["raw"]) for each in summaries if each["event"]["id"] == event_id), 0)
 
 
@@ -59,7 +59,7 @@ def kill_live(cluster: LocalCluster) -> int:
         try:
             if "ServeReplica:live" in " ".join(process.cmdline()):
                 process.kill()
-                return process.pid
+                return int(process.pid)
         except psutil.NoSuchProcess:
             continue
     raise AppError("the live pipeline's replica was not found")

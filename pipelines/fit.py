@@ -204,7 +204,7 @@ class Fitting:
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = self.model(input_ids=ids, attention_mask=mask).logits
         loss = torch.nn.functional.cross_entropy(logits.float() + self.adjustment, labels)
-        loss.backward()
+        torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.schedule.step()

@@ -16,9 +16,9 @@ from ray.serve import Application
 
 from app.adapters.store import Store
 from app.core.errors import ClassifierError, NotFound, Overloaded, StoreError
+from app.core.ids import slug
 from app.core.types import Event, SourceState
-from app.main import classifier_handle
-from app.service import slug
+from app.main import bind, classifier_handle
 from app.settings import Settings
 from pipelines.follow import AsyncClassifier, EventState, Follower
 from pipelines.sources.registry import Connection, Sources, read_budget
@@ -147,4 +147,4 @@ class LivePipeline:
 
 def live(arguments: LiveArguments) -> Application:
     """The live pipeline."""
-    return LivePipeline.bind(arguments)
+    return bind(LivePipeline, arguments)

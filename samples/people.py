@@ -12,7 +12,7 @@ from samples.corpus import load
 
 PEOPLE = Path(__file__).parent / "people.yaml"
 MIN_HANDLE = 16  # X allows 15 characters
-CROWD = 800  # about this many, shared among the homes
+CROWD = 600  # about this many, shared among the homes
 SMALLEST = 12  # the fewest people of a home
 GEO_TAGGED = 0.04  # of all posts
 START_HOUR = 6  # UTC hour of the day at hour 0 of the story

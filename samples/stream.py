@@ -23,9 +23,10 @@ VOLUME = (
     *(38, 34, 30, 28, 25, 23, 22, 21, 20, 18, 16, 14, 13, 12, 11, 10, 10),  # decay
 )
 BREAK = 40.06  # the moment of the viral post: nothing of its hour is passed on before
+FORGOTTEN = 7  # half-lives after which nobody passes a post on
 RETWEET_CHARS = 140
 MAX_CHARS = 280
-_KINDS = {"retweet": 66, "quote": 18, "tagged": 11, "copy": 5}
+_KINDS = {"retweet": 68, "quote": 18, "tagged": 10, "copy": 4}
 _CUT_LINK = re.compile(r"https?:\S*$")
 _TAGS = ("#wearables", "#tech", "#smartwatch", "#gadgets", "#Haldenvik", "#SmartWatch #Tech", "#watchfam")
 
@@ -58,11 +59,11 @@ class _Popular:
 
     def pull(self, hour: float) -> float:
         """How strongly it is passed on at an hour."""
-        age = hour - self.post.at
-        if age <= 0 or not self.left:
+        age = (hour - self.post.at) / (0.8 + 0.06 * min(self.post.hot, 40))  # in half-lives
+        if not 0 < age < FORGOTTEN or not self.left:
             return 0.0
         reply = 0.3 if self.post.text.startswith("@") else 1.0
-        return float(reply * self.post.hot * 0.5 ** (age / (1.2 + 0.08 * min(self.post.hot, 40))))
+        return float(reply * self.post.hot * 0.5**age)
 
 
 def originals(beats: list[Beat], crowd: Crowd, rng: Random) -> Iterator[Post]:
@@ -164,11 +165,16 @@ class _Echo:
         return made if made and self._matches(made) else f"RT @{post.author.handle}: {post.text}"
 
     def _made(self, post: Post, kind: str, handle: str) -> str:
-        """The repeat of a kind; empty where the language has no remarks or the room does not suffice."""
-        if kind == "copy":
-            return post.text
+        """The repeat of a kind; empty where the language has no remarks or the room does not suffice.
+
+        Nobody poses as one of the cast: what they wrote is not copied.
+        """
         if kind == "retweet":
             return retweet(handle, post.text)
+        if kind != "quote" and handle in self._crowd.cast:
+            return ""
+        if kind == "copy":
+            return post.text
         remarks = self._comments.get(post.lang, {}).get(post.label, [])
         added = self._rng.choice(_TAGS) if kind == "tagged" else self._rng.choice(remarks or [""])
         text = f"{post.text} {added}" if kind == "tagged" else f"{added} “{post.text}” via @{handle}"

@@ -1,0 +1,1 @@
+"""The screen for people: a Gradio page over the service."""

@@ -169,7 +169,8 @@ def get_facets(service: Asked, event_id: EventId) -> Facets:
 
 _STREAM_EXAMPLE = (
     'event: update\ndata: {"event_id": "apple-vision-pro-launch", "version": 7, "raw": 48, "distinct": 41, '
-    '"live_to": "2026-11-23T12:00:00Z"}\n\n: keep-alive\n\nevent: gone\ndata: {"event_id": "apple-vision-pro-launch"}\n\n'
+    '"live_to": "2026-11-23T12:00:00Z"}\n\n'
+    ': keep-alive\n\nevent: gone\ndata: {"event_id": "apple-vision-pro-launch"}\n\n'
 )
 _STREAM_ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
@@ -188,6 +189,7 @@ async def stream_event(service: Asked, event_id: EventId) -> StreamingResponse:
 
 
 async def _filter(
+    *,
     label: Annotated[Label | None, Query(description="Only messages counted as this.")] = None,
     source: Source = None,
     country: Country = None,
@@ -196,7 +198,15 @@ async def _filter(
     start: Start = None,
     end: End = None,
 ) -> MessageFilter:
-    return MessageFilter(start, end, label, source, country and country.upper(), text, distinct)
+    return MessageFilter(
+        start=start,
+        end=end,
+        label=label,
+        source=source,
+        country=country and country.upper(),
+        text=text,
+        distinct_only=distinct,
+    )
 
 
 @message_routes.get("/events/{event_id}/messages", responses=answers("messages", 404, 422))

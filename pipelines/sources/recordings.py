@@ -38,6 +38,14 @@ Raw: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class _Bad:
+    """A line that is no record."""
+
+    reason: str
+    record: object
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """A row of a recording: its message, or the reason why it is none, with the record.
 
@@ -73,12 +81,12 @@ def open_recording(path: Path) -> Recording:
     if reader is None:
         raise ConfigError(f"{path}: a recording is one of {', '.join(sorted(_READERS))}")
 
-    def raw(position: int) -> Iterator[Raw | Unreadable]:
+    def raw(position: int) -> Iterator[Raw | _Bad]:
         return reader(path, position)
 
     times = _Times()
     try:
-        for record in reader(path, 0):
+        for record in _parquet_times(path) if reader is _read_parquet else reader(path, 0):
             times.see(record)
     except (pa.ArrowException, OSError, csv.Error) as error:
         raise ConfigError(f"{path}: can't be read ({error})") from error
@@ -107,9 +115,9 @@ class _Times:
         self.length = 0
         self._before: datetime | None = None
 
-    def see(self, record: Raw | Unreadable) -> None:
+    def see(self, record: Raw | _Bad) -> None:
         self.length += 1
-        if isinstance(record, Unreadable):
+        if isinstance(record, _Bad):
             return
         try:
             at = utc_time(record.get("created_at"))
@@ -121,11 +129,11 @@ class _Times:
         self.last = max(at, self.last or at)
 
 
-def _rows(records: Iterator[Raw | Unreadable], begin: datetime) -> Iterator[Row]:
+def _rows(records: Iterator[Raw | _Bad], begin: datetime) -> Iterator[Row]:
     at = begin
     for record in records:
-        if isinstance(record, Unreadable):
-            yield Row(at, reason=str(record), record=record.args[1] if len(record.args) > 1 else None)
+        if isinstance(record, _Bad):
+            yield Row(at, reason=record.reason, record=record.record)
             continue
         try:
             message = _message(record)
@@ -173,12 +181,12 @@ def _require(path: Path, names: list[str] | tuple[str, ...]) -> None:
             raise ConfigError(f"{path}: the required column {name} is missing")
 
 
-def _read_parquet(path: Path, position: int) -> Iterator[Raw | Unreadable]:
+def _read_parquet(path: Path, position: int, wanted: tuple[str, ...] = (*REQUIRED, *OPTIONAL)) -> Iterator[Raw | _Bad]:
     """Row groups before the position are not read."""
     with pq.ParquetFile(path) as file:
         names = file.schema_arrow.names
         _require(path, names)
-        columns = [name for name in (*REQUIRED, *OPTIONAL) if name in names]
+        columns = [name for name in wanted if name in names]
         group, skip = 0, position
         while group < file.num_row_groups and skip >= file.metadata.row_group(group).num_rows:
             skip -= file.metadata.row_group(group).num_rows
@@ -192,6 +200,11 @@ def _read_parquet(path: Path, position: int) -> Iterator[Raw | Unreadable]:
             skip = 0
 
 
+def _parquet_times(path: Path) -> Iterator[Raw | _Bad]:
+    """Only the times: the texts are most of a file."""
+    return _read_parquet(path, 0, ("created_at",))
+
+
 def _plain_times(batch: Any) -> Any:
     """The batch with times in microseconds: Python's datetime has no nanoseconds."""
     at = batch.schema.get_field_index("created_at")
@@ -202,7 +215,7 @@ def _plain_times(batch: Any) -> Any:
     return batch.set_column(at, "created_at", times)
 
 
-def _read_jsonl(path: Path, position: int) -> Iterator[Raw | Unreadable]:
+def _read_jsonl(path: Path, position: int) -> Iterator[Raw | _Bad]:
     """The first object of the file says which columns there are."""
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         lines = (line for line in file if line.strip())
@@ -218,15 +231,15 @@ def _read_jsonl(path: Path, position: int) -> Iterator[Raw | Unreadable]:
             yield _json_line(line)
 
 
-def _json_line(line: str) -> Raw | Unreadable:
+def _json_line(line: str) -> Raw | _Bad:
     try:
         record = json.loads(line)
     except ValueError:
-        return Unreadable("not JSON", line)
-    return record if isinstance(record, dict) else Unreadable("not a JSON object", line)
+        return _Bad("not JSON", line)
+    return record if isinstance(record, dict) else _Bad("not a JSON object", line)
 
 
-def _read_csv(path: Path, position: int) -> Iterator[Raw | Unreadable]:
+def _read_csv(path: Path, position: int) -> Iterator[Raw | _Bad]:
     csv.field_size_limit(_MAX_FIELD_CHARS)
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         lines = csv.reader(file)
@@ -236,10 +249,10 @@ def _read_csv(path: Path, position: int) -> Iterator[Raw | Unreadable]:
             if len(cells) == len(names):
                 yield dict(zip(names, cells, strict=True))
             else:
-                yield Unreadable(f"{len(cells)} cells instead of {len(names)}", cells)
+                yield _Bad(f"{len(cells)} cells instead of {len(names)}", cells)
 
 
-_READERS: dict[str, Callable[[Path, int], Iterator[Raw | Unreadable]]] = {
+_READERS: dict[str, Callable[[Path, int], Iterator[Raw | _Bad]]] = {
     ".csv": _read_csv,
     ".jsonl": _read_jsonl,
     ".ndjson": _read_jsonl,

@@ -9,7 +9,7 @@ of X. A connector from elsewhere joins by an entry in the table:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
@@ -132,6 +132,8 @@ def _newsapi(order: Order) -> Connection:
     settings, key = order.settings, order.settings.newsapi_key
     if key is None:
         raise ConfigError(f"{KEY_VARIABLE} is not set")
+    if order.since is None and not order.bounded:
+        order = replace(order, since=(order.event.created_at or order.now()) - _NEWS_LOOKBACK)
     languages = order.event.languages
     source = NewsApi(
         key.get_secret_value().strip(),

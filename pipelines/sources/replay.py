@@ -4,7 +4,7 @@
 them by one constant so that the recording ends when its replay ends, and no message is ever from the future.
 
 Cursor: {"position": rows given, "shift_s": the shift in seconds}. The shift is chosen once; after a restart the replay
-goes on from its position at the same speed, whatever time has passed.
+goes on from the last row given at the same speed, whatever time has passed.
 """
 
 from __future__ import annotations
@@ -105,10 +105,11 @@ class Replay:
     def _seek(self, position: int) -> None:
         if self._opened and position == self._position:
             return
-        self._rows = self._recording.rows(position)
+        self._rows = self._recording.rows(max(0, position - 1))
+        # From the last row that was given: a pause before the next one is kept, and no restart makes time run faster.
+        before = next(self._rows, None) if position > 0 else None
         self._position, self._next, self._opened = position, next(self._rows, None), True
-        begin = self._recording.first if position == 0 or self._next is None else self._next.at
-        self._anchor = (self._now(), begin)
+        self._anchor = (self._now(), before.at if before else self._recording.first)
 
     def _clock(self) -> datetime:
         """The recorded time that the replay has come to."""

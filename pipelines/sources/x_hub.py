@@ -153,8 +153,9 @@ class XHub:
 
         Raises SourceError for what went wrong, as long as the hub has not tried again.
         """
-        with self._rules_lock:
-            self._sync_rules(lane)
+        if self._doomed or not lane.checked:
+            with self._rules_lock:
+                self._sync_rules(lane)
         with self._changed:
             if self._closed or lane.gone:
                 raise BadResponse("the stream is closed")

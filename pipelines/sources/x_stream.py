@@ -101,11 +101,15 @@ class XStream:
         """The next page of the stream or of a hole, as `Source.fetch`. Raises SourceError."""
         if waiting := not_begun(self._feed, cursor):
             return waiting
-        if self._answered is not None and cursor != self._answered.cursor:
-            if cursor == self._asked:  # the page could not be stored: the stream itself would not repeat it
-                return self._answered
-            self._serial = None
-        page = self._page(_State.of(cursor))
+        last, resumed = self._answered, cursor
+        if last is not None and cursor != last.cursor:
+            if cursor != self._asked:
+                self._serial = None  # from further back: what was given since then is a hole again
+            elif last.messages or last.dead_letters:
+                return last  # it could not be stored, and the stream itself would not repeat it
+            else:
+                resumed = last.cursor  # the caller keeps only the cursors of pages that have something in them
+        page = self._page(_State.of(resumed))
         self._asked, self._answered = cursor, page
         return page
 

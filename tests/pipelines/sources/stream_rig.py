@@ -42,8 +42,10 @@ class Rig:
         return self._views[-1]
 
     def close(self) -> None:
-        for each in (*self._views, *self.hubs):
-            each.close()
+        for view in self._views:
+            view.close()
+        for hub in self.hubs:
+            hub.close()
 
 
 class Reader:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from app.core.errors import BadResponse, BudgetExhausted, RateLimited, SourceError, Unauthorized
+from pipelines.sources.base import Cursor
 from tests.fakes.apis import FakeApis, Fault
 from tests.fakes.clock import START, Clock
 from tests.fakes.x_api import make_post
@@ -143,7 +144,7 @@ def test_a_restart_fills_the_time_it_was_down(rig: Rig, clock: Clock) -> None:
 
 def test_a_crash_while_a_hole_is_filled_goes_on_where_it_was(rig: Rig, clock: Clock) -> None:
     rig.apis.x.add(*(make_post(START + seconds(n), f"missed {n}") for n in range(250)))
-    cursor = {"seen_to": START.isoformat(), "holes": [], "given": 0}
+    cursor: Cursor = {"seen_to": START.isoformat(), "holes": [], "given": 0}
     hub = rig.hub()
     clock.advance(300)
     reader = Reader(rig.view(hub), cursor)
@@ -260,6 +261,20 @@ def test_a_page_that_could_not_be_stored_is_given_again(rig: Rig, clock: Clock) 
     assert view.fetch(given[-1]) == page
 
 
+def test_a_caller_may_keep_only_the_cursors_of_pages_with_something_in_them(rig: Rig, clock: Clock) -> None:
+    view = rig.view(rig.hub())
+    reader = Reader(view)
+    while reader.fetch().live_to is None:
+        reader.cursor = None
+    reader.cursor = None
+    clock.advance(20)
+    rig.apis.x.connection().heartbeat()
+    while reader.fetch().live_to == START:
+        reader.cursor = None
+    assert reader.pages[-1].live_to == START + seconds(13)
+    assert holes(reader.pages[-1].cursor) == []
+
+
 def test_an_older_cursor_opens_the_hole_up_to_now(rig: Rig, clock: Clock) -> None:
     view = rig.view(rig.hub())
     reader = Reader(view)
@@ -296,7 +311,7 @@ def test_the_budget_ends_the_stream(rig: Rig, remaining: int) -> None:
 def test_a_hole_is_not_filled_beyond_the_budget_but_the_stream_goes_on(rig: Rig, clock: Clock) -> None:
     rig.apis.x.add(*(make_post(START + seconds(n), f"missed {n}") for n in range(50)))
     clock.advance(100)
-    cursor = {"seen_to": START.isoformat(), "holes": [], "given": 0}
+    cursor: Cursor = {"seen_to": START.isoformat(), "holes": [], "given": 0}
     reader = Reader(rig.view(rig.hub(), remaining=12), cursor)
     reader.live()
     clock.advance(SETTLED_S)

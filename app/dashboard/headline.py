@@ -1,0 +1,113 @@
+"""The sentences on top of the page: never a bare percentage, and small samples say so."""
+
+from __future__ import annotations
+
+from app.core.prevalence import Difference, Share
+from app.core.types import Label
+from app.dashboard.markup import clock, day, figure, isolated, safe
+from app.dashboard.view import source_name
+from app.views import Basis, Overview
+
+SMALL_SAMPLE = 30
+"""Fewer scored messages than this are called a small sample."""
+
+_WORDS = {Label.NEGATIVE: "Negative", Label.NEUTRAL: "Neutral", Label.POSITIVE: "Positive"}
+
+
+def percent(value: float) -> str:
+    """A share in whole percent; what is nearly none or nearly all does not become none or all."""
+    if 0 < value < 0.005:
+        return "under 1 %"
+    if 0.995 < value < 1:
+        return "over 99 %"
+    return f"{100 * value:.0f} %"
+
+
+def with_interval(share: Share) -> str:
+    """A share with its 95 % interval: "34 % (29-39)"."""
+    return f"{percent(share.value)} ({100 * share.low:.0f}-{100 * share.high:.0f})"
+
+
+def messages_of(number: int) -> str:
+    """A number of messages in words."""
+    return "1 message" if number == 1 else f"{figure(number)} messages"
+
+
+def points(change: Difference) -> str:
+    """How far a share moved, as a range of whole points."""
+    low, high = sorted(round(100 * abs(edge)) for edge in (change.low, change.high))
+    if low == high:
+        return "1 point" if low == 1 else f"{low} points"
+    return f"up to {high} points" if low == 0 else f"{low} to {high} points"
+
+
+def change_sentence(now: Share, before: Share | None, change: Difference | None) -> str:
+    """How the share compares with the window before, with a verdict."""
+    if before is None or change is None:
+        return "nothing before to compare with"
+    was = percent(before.value)
+    if change.verdict == "can't tell":
+        return f"{was} before: no difference we can tell (n = {figure(min(now.n, before.n))})"
+    direction = "up" if change.verdict == "higher" else "down"
+    return f"{direction} from {was}: {change.verdict}, by {points(change)}"
+
+
+def count_sentence(basis: Basis) -> str:
+    """What the share rests on."""
+    parts = [messages_of(basis.raw), f"{figure(basis.distinct)} distinct"]
+    if basis.unscored:
+        parts.append(f"{figure(basis.unscored)} not scored (other languages)")
+    return ", ".join(parts)
+
+
+def sentence(overview: Overview, *, compare: bool = True) -> str:
+    """The whole headline in one sentence. `compare` is off where there is no window before."""
+    basis = overview.basis
+    now = overview.shares.get(Label.NEGATIVE)
+    if basis.raw == 0:
+        return "No messages in this window."
+    if now is None:
+        return f"No share yet: {count_sentence(basis)}."
+    change = f", {change_sentence(now, overview.previous_negative, overview.change)}" if compare else ""
+    small = f"; a small sample, {figure(now.n)} scored" if now.n < SMALL_SAMPLE else ""
+    return f"Negative share {with_interval(now)}{change}{small}; {count_sentence(basis)}."
+
+
+def _mix(overview: Overview) -> str:
+    parts = []
+    for label, word in _WORDS.items():
+        share = overview.shares.get(label)
+        if share is not None:
+            text = f"{word} {with_interval(share)}".replace(" %", "\u00a0%")
+            parts.append(f'<li><i class="ep-dot ep-{label}" aria-hidden="true"></i>{text}</li>')
+    return f'<ul class="ep-mix" aria-label="Shares of scored messages">{"".join(parts)}</ul>' if parts else ""
+
+
+def _basis(overview: Overview) -> str:
+    basis = overview.basis
+    parts = [f"{day(overview.start)} to {day(overview.end)}"]
+    if basis.models:
+        parts.append("model " + ", ".join(isolated(model) for model in basis.models))
+    parts.append(f"live to {clock(basis.live_to)}" if basis.live_to else "not live yet")
+    if basis.sources_down:
+        down = ", ".join(isolated(source_name(source)) for source in basis.sources_down)
+        parts.append(f'<span class="ep-down">not there: {down}</span>')
+    return '<p class="ep-basis">' + " · ".join(f"<span>{part}</span>" for part in parts) + "</p>"
+
+
+def headline(overview: Overview, *, compare: bool = True) -> str:
+    """The top of the page as HTML: the sentence, large in its first part, the other shares and what it rests on."""
+    text = sentence(overview, compare=compare)
+    lead, comma, rest = text.partition(", ") if overview.shares else (text, "", "")
+    lead, rest = safe(lead), safe(rest)
+    if "; " in lead:
+        lead, _, tail = lead.partition("; ")
+        comma, rest = "; ", f"{tail}{comma}{rest}"
+    said = f'<strong>{lead}</strong>{comma}<span class="ep-rest">{rest}</span>'.replace(" %", "\u00a0%")
+    name = f'<p class="ep-kicker" dir="auto">{safe(overview.event.name)}</p>'
+    return f'<section class="ep-headline">{name}<h1>{said}</h1>{_mix(overview)}{_basis(overview)}</section>'
+
+
+def empty(title: str, text: str) -> str:
+    """The headline where there is nothing to say a share of. `text` is HTML."""
+    return f'<section class="ep-headline ep-empty"><h1><strong>{safe(title)}</strong></h1><p>{text}</p></section>'

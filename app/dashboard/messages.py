@@ -1,0 +1,57 @@
+"""Message cards. A message is hostile input: it is shown as text and nothing else."""
+
+from __future__ import annotations
+
+import json
+
+from app.adapters.records import MessagePage, StoredMessage
+from app.core.types import Label
+from app.dashboard.headline import percent
+from app.dashboard.markup import clock, day, figure, isolated, safe
+from app.dashboard.view import country_name, source_name
+
+PAGE = 20
+"""Messages on a page."""
+
+_LONGEST = 1_500
+_WORDS = {Label.NEGATIVE: "Negative", Label.NEUTRAL: "Neutral", Label.POSITIVE: "Positive"}
+
+
+def _said(item: StoredMessage) -> str:
+    prediction = item.prediction
+    if prediction is None:
+        return f"Not scored (language: {isolated(item.message.lang or 'unknown')})"
+    sure = percent(prediction.confidence).replace(" ", "\u00a0")
+    return f'{_WORDS.get(prediction.label, "Not scored")} <span class="ep-sure">{sure} sure</span>'
+
+
+def card(item: StoredMessage) -> str:
+    """One message: the text first, then what was said of it and where it is from."""
+    message = item.message
+    text = message.text[:_LONGEST]
+    more = len(message.text) - len(text)
+    cut = f' <span class="ep-cut">… {figure(more)} more characters</span>' if more else ""
+    meta = [
+        f'<span class="ep-label"><i class="ep-dot ep-{item.label}" aria-hidden="true"></i>{_said(item)}</span>',
+        isolated(source_name(message.source)),
+        clock(message.created_at) + f'<span class="ep-day">{day(message.created_at)}</span>',
+        isolated(country_name(message.country)),
+    ]
+    meta += [isolated(name) for name in (message.publisher, message.author) if name]
+    if item.copies:
+        meta.append(f'<span class="ep-copies">x {figure(item.copies)} {"copy" if item.copies == 1 else "copies"}</span>')
+    foot = "".join(f"<li>{part}</li>" for part in meta)
+    return (
+        f'<article class="ep-card ep-edge-{item.label}" data-key="{safe(message.id)}">'
+        f'<p class="ep-text" dir="auto">{safe(text)}{cut}</p><ul class="ep-meta">{foot}</ul></article>'
+    )
+
+
+def encode(page: MessagePage, *, empty: str, following: bool, scope: str) -> str:
+    """A page of cards as the text that the component carries.
+
+    `empty` is HTML for when there is none; `following` says that new messages are to be let in on top; a new `scope`
+    (another event, filter or page) replaces the list at once, whatever the reader is doing.
+    """
+    html = "".join(map(card, page.items)) or f'<p class="ep-none">{empty}</p>'
+    return json.dumps({"html": html, "following": following, "scope": scope})
