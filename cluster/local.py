@@ -29,6 +29,7 @@ from typing import Any, Self
 
 import psutil
 import yaml
+from pydantic import SecretStr
 
 from app.adapters.store import Store
 from app.core.errors import AppError, ConfigError
@@ -107,7 +108,7 @@ class LocalCluster:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        self.stop(keep_logs=isinstance(error, AppError))
 
     @property
     def url(self) -> str:
@@ -174,7 +175,7 @@ class LocalCluster:
                 continue
         return total / 1e6
 
-    def stop(self) -> list[int]:
+    def stop(self, *, keep_logs: bool = False) -> list[int]:
         """End all of it and remove its temporary folder; gives the pids that would not go (normally none)."""
         running = self.processes()
         if self._head is not None and self._head.poll() is None:
@@ -185,7 +186,8 @@ class LocalCluster:
         _, alive = psutil.wait_procs(alive, timeout=5)
         if self._head is not None:
             self._head.wait(timeout=5)
-        shutil.rmtree(self._temp, ignore_errors=True)
+        if not keep_logs:
+            shutil.rmtree(self._temp, ignore_errors=True)
         return [process.pid for process in alive]
 
     def get(self, path: str, timeout: float = 10) -> Any:
@@ -230,6 +232,7 @@ class LocalCluster:
         return {
             **os.environ,
             **_QUIET,
+            **exported(settings),
             "RAY_AUTH_TOKEN_PATH": str(self._token),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             "PYTHONPATH": str(ROOT),
@@ -276,6 +279,16 @@ def _alive(process: psutil.Process) -> bool:
         return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def exported(settings: Settings) -> dict[str, str]:
+    """What is set in the environment or in `.env`, as variables: a job's working folder has no `.env` of its own."""
+    values = {name: getattr(settings, name) for name in sorted(settings.model_fields_set)}
+    return {
+        f"EVENTPULSE_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 def start_over(settings: Settings, event: str) -> None:

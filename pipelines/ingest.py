@@ -59,12 +59,11 @@ def parse_since(text: str, now: datetime) -> datetime:
     return moment.astimezone(UTC)
 
 
-def read_all(source: Source) -> Iterator[dict[str, Any]]:
-    """Every record of a bounded source as a row: a message, or a dead letter, or the source's own end.
+def read_all(source: Source, cursor: Cursor | None = None) -> Iterator[dict[str, Any]]:
+    """Every record of a bounded source after `cursor` as a row: a message, a dead letter, or the source's own end.
 
     A source that fails gives what it has read, and then a row that says why.
     """
-    cursor: Cursor | None = None
     reads = billed = 0
     detail = ""
     state = SourceState.FINISHED
@@ -99,16 +98,21 @@ def message_of(content: str) -> Message:
 class Read:
     """Stage 1, a task per connector: everything the source has between two times."""
 
-    def __init__(self, event: Event, settings: Settings, window: tuple[datetime, datetime], remaining: int) -> None:
+    def __init__(
+        self, event: Event, settings: Settings, window: tuple[datetime, datetime], remaining: int, shift_s: float
+    ) -> None:
         self._event = event
         self._settings = settings
         self._window = window
         self._remaining = remaining
+        self._shift_s = shift_s
 
     def __call__(self, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The records of the connector that `row` names."""
         sources = Sources(self._settings)
-        since, until = self._window
+        shift = timedelta(seconds=self._shift_s)
+        since, until = (moment - shift for moment in self._window)
+        start: Cursor | None = {"position": 0, "shift_s": self._shift_s} if self._shift_s else None
         try:
             for connection in sources.bounded(self._event, since=since, until=until, remaining=self._remaining):
                 if connection.name != row["connector"]:
@@ -117,9 +121,15 @@ class Read:
                     end = {"reads": 0, "billed": 0, "state": SourceState.NOT_CONNECTED, "detail": connection.reason}
                     yield _row(connection.name, "end", end)
                 else:
-                    yield from read_all(connection.source)
+                    yield from read_all(connection.source, start)
         finally:
             sources.close()
+
+
+def replay_shift_s(store: Store, event: Event) -> float:
+    """By how much the live replay of the event moves the recorded times: the batch must agree with it."""
+    shift = (store.cursor(event.id, "replay") or {}).get("shift_s")
+    return float(shift) if isinstance(shift, (int, float)) else 0.0
 
 
 class Classify:
@@ -234,7 +244,7 @@ def ingest(event: Event, settings: Settings, since: datetime, now: datetime) -> 
         names = [each.name for each in sources.bounded(event, since=since, until=now, remaining=remaining)]
         sources.close()
         run = Run.begin(settings.state_dir.resolve() / "lake", event.id, now)
-        read = Read(event, settings, (since, now), remaining)
+        read = Read(event, settings, (since, now), remaining, replay_shift_s(store, event))
         classify = {"event": event, "model_dir": str(settings.model_dir.resolve()), "threads": settings.model_threads}
         classified(names, read, classify).write_parquet(str(run.data))
         loader = Loader(store, event, manifest.model, now)

@@ -157,6 +157,7 @@ def test_routes_on_the_api_page_exist(tmp_path: Path) -> None:
         app = build_api(Service(store, no_model, settings), settings)
     paths = {getattr(route, "path", "") for route in app.routes} | set(app.openapi()["paths"])
     patterns = [re.sub(r"\{[^}]+\}", "[^/]+", path.removeprefix("/v1")) for path in paths]
-    named = {path.rstrip("./") for path in re.findall(r"/v1(/[\w{}./:-]+)", API_PAGE.read_text())} - {""}
+    found = re.findall(r"(?:/v1|\$API)(/[\w{}./:-]+)", API_PAGE.read_text())
+    named = {path.rstrip("./") for path in found}
     assert named
     assert [path for path in sorted(named) if not any(re.fullmatch(pattern, path) for pattern in patterns)] == []

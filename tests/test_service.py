@@ -187,7 +187,7 @@ def test_what_is_not_there_is_not_found(service: Service, ask: Callable[[Service
 
 
 def test_a_good_query_is_shown_in_every_dialect(service: Service) -> None:
-    checked = service.check_query('"vision pro" or apple -giveaway', ("en",))
+    checked = service.check_query('"vision pro" OR apple -giveaway', ("en",))
     assert (checked.ok, checked.error, checked.position) == (True, None, None)
     assert checked.canonical
     assert len({check.dialect for check in checked.dialects}) == len(checked.dialects) >= 2

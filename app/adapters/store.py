@@ -181,6 +181,8 @@ class Store:
     ) -> MessagePage:
         """A page of at most `limit` messages, newest first; `after` is the `next` of the page before.
 
+        Every filter finds its messages by an index, except `text`, which reads all messages that fit the rest until
+        the page is full.
         Going on to the last page visits each message once, however many new ones arrive in between.
         Raises InvalidInput for a limit below 1, an `after` that is none, or a filter that cannot be searched for.
         """

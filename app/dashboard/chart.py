@@ -106,7 +106,10 @@ def _line(timeline: Timeline, span: int, edge: int) -> Line:
 
 
 def payload(timeline: Timeline, sources: Iterable[SourceStatus], now: datetime, revision: str) -> Chart:
-    """The chart of a timeline. It ends at `now` while a source is still to deliver, up to a tenth of the window late."""
+    """The chart of a timeline.
+
+    It ends at `now`, at most a tenth of the window later, while a source is still to deliver.
+    """
     start, end = _ms(timeline.start), _ms(timeline.end)
     edge = _ms(timeline.live_to) if timeline.live_to else None
     late = edge is not None and any(source.state not in _OVER for source in sources)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from app.core.prevalence import Difference, Share
-from app.core.types import Label
-from app.dashboard.markup import clock, day, figure, isolated, safe
+from app.core.types import Label, SourceState, SourceStatus
+from app.dashboard.markup import clock, day, duration, figure, isolated, safe
 from app.dashboard.view import source_name
 from app.views import Basis, Overview
 
 SMALL_SAMPLE = 30
 """Fewer scored messages than this are called a small sample."""
+
+LATE_S = 300.0
+"""A source this many seconds behind is named."""
 
 _WORDS = {Label.NEGATIVE: "Negative", Label.NEUTRAL: "Neutral", Label.POSITIVE: "Positive"}
 
@@ -83,19 +88,28 @@ def _mix(overview: Overview) -> str:
     return f'<ul class="ep-mix" aria-label="Shares of scored messages">{"".join(parts)}</ul>' if parts else ""
 
 
-def _basis(overview: Overview) -> str:
+def _late(sources: Iterable[SourceStatus]) -> list[str]:
+    return [
+        f'<span class="ep-late">{isolated(source_name(source.source))} {duration(source.lag_s)} behind</span>'
+        for source in sources
+        if source.state == SourceState.LIVE and source.lag_s is not None and source.lag_s > LATE_S
+    ]
+
+
+def _basis(overview: Overview, sources: Iterable[SourceStatus]) -> str:
     basis = overview.basis
     parts = [f"{day(overview.start)} to {day(overview.end)}"]
     if basis.models:
         parts.append("model " + ", ".join(isolated(model) for model in basis.models))
     parts.append(f"live to {clock(basis.live_to)}" if basis.live_to else "not live yet")
+    parts += _late(sources)
     if basis.sources_down:
         down = ", ".join(isolated(source_name(source)) for source in basis.sources_down)
-        parts.append(f'<span class="ep-down">not there: {down}</span>')
+        parts.append(f'<span class="ep-down">without {down}</span>')
     return '<p class="ep-basis">' + " · ".join(f"<span>{part}</span>" for part in parts) + "</p>"
 
 
-def headline(overview: Overview, *, compare: bool = True) -> str:
+def headline(overview: Overview, sources: Iterable[SourceStatus] = (), *, compare: bool = True) -> str:
     """The top of the page as HTML: the sentence, large in its first part, the other shares and what it rests on."""
     text = sentence(overview, compare=compare)
     lead, comma, rest = text.partition(", ") if overview.shares else (text, "", "")
@@ -103,9 +117,10 @@ def headline(overview: Overview, *, compare: bool = True) -> str:
     if "; " in lead:
         lead, _, tail = lead.partition("; ")
         comma, rest = "; ", f"{tail}{comma}{rest}"
-    said = f'<strong>{lead}</strong>{comma}<span class="ep-rest">{rest}</span>'.replace(" %", "\u00a0%")
-    name = f'<p class="ep-kicker" dir="auto">{safe(overview.event.name)}</p>'
-    return f'<section class="ep-headline">{name}<h1>{said}</h1>{_mix(overview)}{_basis(overview)}</section>'
+    said = f'<strong>{lead}</strong><span class="ep-comma">{comma}</span><span class="ep-rest">{rest}</span>'.replace(
+        " %", "\u00a0%"
+    )
+    return f'<section class="ep-headline"><h1>{said}</h1>{_mix(overview)}{_basis(overview, sources)}</section>'
 
 
 def empty(title: str, text: str) -> str:

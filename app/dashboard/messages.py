@@ -39,7 +39,9 @@ def card(item: StoredMessage) -> str:
     ]
     meta += [isolated(name) for name in (message.publisher, message.author) if name]
     if item.copies:
-        meta.append(f'<span class="ep-copies">x {figure(item.copies)} {"copy" if item.copies == 1 else "copies"}</span>')
+        meta.append(
+            f'<span class="ep-copies">x {figure(item.copies)} {"copy" if item.copies == 1 else "copies"}</span>'
+        )
     foot = "".join(f"<li>{part}</li>" for part in meta)
     return (
         f'<article class="ep-card ep-edge-{item.label}" data-key="{safe(message.id)}">'

@@ -6,18 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.adapters.records import MessageFilter
+from app.adapters.records import MessageFilter, MessagePage
 from app.core.errors import AppError, NotFound
 from app.core.types import Label
 from app.dashboard import chart, headline, messages, sources
-from app.dashboard.markup import clock, notice, safe
+from app.dashboard.markup import notice, safe
 from app.dashboard.view import ANY, WINDOWS, View, chosen, country_name, source_name
 from app.service import Service
 from app.views import Overview, Selection, Statuses
 
 LONGEST_HOURS = 24.0 * 366 * 5
 _DAY_S = 86_400
-_STALE_S = 300.0
 
 Choices = list[tuple[str, str]]
 
@@ -71,7 +70,7 @@ class Screen:
             revision = replace(view, label=ANY, text="", distinct=False).to_query()
             drawn = chart.payload(timeline, statuses.sources, self._now(), revision)
         return Picture(
-            headline=_waiting(overview) if waiting else headline.headline(overview, compare=view.window != "all"),
+            headline=_waiting(overview) if waiting else _top(overview, statuses, view),
             chart=chart.encode(drawn),
             messages=messages.encode(
                 page,
@@ -80,7 +79,6 @@ class Screen:
                 scope=f"{view.to_query()}#{cursor or ''}",
             ),
             sources=sources.table(statuses, overview.event),
-            banner=self._stale(statuses),
             older=page.next,
             source_choices=_choices("All sources", list(facets.sources), view.source, source_name),
             country_choices=_choices("All countries", list(facets.countries), view.country, country_name),
@@ -99,17 +97,6 @@ class Screen:
         first = fine.buckets[0].start if fine.buckets else whole.buckets[0].start
         return Selection(start=first, end=whole.end, source=source, country=country)
 
-    def _stale(self, statuses: Statuses) -> str:
-        late = [
-            (status.source, status.live_to)
-            for status in statuses.sources
-            if status.state == "live" and status.live_to and (status.lag_s or 0) > _STALE_S
-        ]
-        if not late:
-            return ""
-        said = ", ".join(f"{safe(source_name(source))} has reached {clock(live_to)}" for source, live_to in late)
-        return notice("stale", "Behind.", f"{said}. What came later is not counted yet.")
-
 
 def trouble(error: AppError) -> str:
     """A banner for what the service could not do: what it is, and what to do."""
@@ -119,9 +106,7 @@ def trouble(error: AppError) -> str:
     return notice("error", "The numbers can't be read right now.", said)
 
 
-def _choices(
-    every: str, found: list[str], current: str, name: Callable[[str], str]
-) -> tuple[tuple[str, str], ...]:
+def _choices(every: str, found: list[str], current: str, name: Callable[[str], str]) -> tuple[tuple[str, str], ...]:
     kept = found if current in (ANY, *found) else [*found, current]
     return ((every, ANY), *((name(value), value) for value in kept))
 
@@ -141,8 +126,12 @@ def _filter(view: View, overview: Overview) -> MessageFilter:
 def _nothing_watched() -> Picture:
     top = headline.empty("Nothing is watched yet.", "Open “Add or edit an event” below and say what to look for.")
     none = '<p class="ep-none">Add an event first.</p>'
-    nothing = messages.encode(messages.MessagePage((), None), empty="No event yet.", following=True, scope="")
+    nothing = messages.encode(MessagePage((), None), empty="No event yet.", following=True, scope="")
     return Picture(headline=top, chart="", messages=nothing, sources=none)
+
+
+def _top(overview: Overview, statuses: Statuses, view: View) -> str:
+    return headline.headline(overview, statuses.sources, compare=view.window != "all")
 
 
 def _waiting(overview: Overview) -> str:

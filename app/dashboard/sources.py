@@ -30,19 +30,17 @@ _TONES = {
 def next_step(status: SourceStatus) -> str:
     """What to do about a source, or an empty text where nothing is to be done."""
     key = _KEYS.get(status.source)
-    if status.state == SourceState.NOT_CONNECTED:
-        return f"Set {key} in the environment or in .env, then restart." if key else "Configure it, then restart."
-    if status.state == SourceState.UNAUTHORIZED:
-        return f"Check {key}: it may have expired or lack access." if key else "Check its key."
-    if status.state == SourceState.BUDGET_USED:
-        return "Raise the read budget under “Add or edit an event”."
-    if status.state == SourceState.ERROR:
-        return "It tries again by itself; if this stays, look into the log of the live pipeline."
-    if status.state == SourceState.WAITING:
-        return "It goes on by itself."
-    if status.dead_letters:
-        return "Look at the dead letters: records that could not be used, with the reason."
-    return ""
+    steps = {
+        SourceState.NOT_CONNECTED: f"Set {key} in the environment or in .env, then restart."
+        if key
+        else "Configure it, then restart.",
+        SourceState.UNAUTHORIZED: f"Check {key}: it may have expired or lack access." if key else "Check its key.",
+        SourceState.BUDGET_USED: "Raise the read budget under “Add or edit an event”.",
+        SourceState.ERROR: "It tries again by itself; if this stays, look into the log of the live pipeline.",
+        SourceState.WAITING: "It goes on by itself.",
+    }
+    dead = "Look at the dead letters: records that could not be used, with the reason." if status.dead_letters else ""
+    return steps.get(status.state, dead)
 
 
 def billed(status: SourceStatus, event: Event) -> str:

@@ -295,8 +295,8 @@ def build_api(service: Service, settings: Settings) -> FastAPI:
     for router in (model_routes, event_routes, number_routes, message_routes):
         app.include_router(router, dependencies=guarded)
     app.include_router(process_routes)
-    install(app)
     app.add_middleware(BodyLimit, most=settings.max_body_bytes)
     if token is not None:
         app.add_middleware(BearerToken, token=token.strip())
+    install(app)
     return app

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from ray.exceptions import RayActorError, RayTaskError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
 from app.adapters.classifiers import Classifier
-from app.core.errors import Overloaded
+from app.core.errors import ClassifierError, Overloaded
 from app.core.types import Prediction
 
 
@@ -42,8 +43,10 @@ class ClassifierHandle:
             predictions: list[Prediction] = await self._handle.classify.remote(list(texts))
         except BackPressureError as error:
             raise Overloaded("the classifier's queue is full: try again in a second", retry_after=1.0) from error
-        except DeploymentUnavailableError as error:
+        except (DeploymentUnavailableError, RayActorError) as error:
             raise Overloaded("the classifier is not up: try again in some seconds", retry_after=5.0) from error
+        except RayTaskError as error:
+            raise ClassifierError(f"the classifier failed: {error.cause}") from error
         return predictions
 
     async def languages(self) -> frozenset[str]:

@@ -12,6 +12,7 @@ from typing import Final
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -122,10 +123,11 @@ async def on_failure(request: Request, error: Exception) -> Response:
 
 
 def install(app: FastAPI) -> None:
-    """Let every error of an app be answered in the one shape."""
+    """Let every error of an app be answered in the one shape; call it after adding other middleware."""
     for kind in (AppError, RequestValidationError, StarletteHTTPException):
         app.add_exception_handler(kind, on_refusal)
-    app.add_exception_handler(Exception, on_failure)
+    # A handler that the app itself has for Exception answers and raises again: a crash in Ray Serve's eyes.
+    app.add_middleware(ExceptionMiddleware, handlers={Exception: on_failure})
 
 
 async def json_only(request: Request) -> None:

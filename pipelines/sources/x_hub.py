@@ -29,6 +29,7 @@ from pipelines.sources.x_posts import post_time
 TAG_PREFIX = "eventpulse:"
 _MAX_BACKOFF_S = 30.0  # X allows 50 connections in 15 minutes
 _HOPELESS_WAIT_S = 300.0  # what a person has to mend: a key, a rule, the credits
+_SWEEP_WAIT_S = 60.0
 _LASTING = timedelta(seconds=60)  # a connection that lived longer was a good one
 _JOIN_S = 1.0
 # X delivers 99 % of the posts within 7 s, not quite in the order of their times.
@@ -109,6 +110,7 @@ class XHub:
         self._changed = Condition()  # guards everything below; never held during a request
         self._lanes: list[Lane] = []
         self._doomed: set[str] = set()
+        self._sweep_at: datetime | None = None
         self._reader: _Reader | None = None
         self._serial = 0
         self._failures = 0
@@ -155,7 +157,8 @@ class XHub:
         """
         if self._doomed or not lane.checked:
             with self._rules_lock:
-                self._sync_rules(lane)
+                self._sweep()
+                self._sync_rule(lane)
         with self._changed:
             if self._closed or lane.gone:
                 raise BadResponse("the stream is closed")
@@ -182,13 +185,17 @@ class XHub:
             return Taken(items, reader.serial, since, max(since, given_to or since), "")
 
     def wait(self, lane: Lane, serial: int | None, timeout_s: float) -> None:
-        """Waits up to `timeout_s` seconds for something to take, or for another connection than that of `serial`."""
-
-        def news() -> bool:
-            reader = self._covering(lane)
-            return bool(lane.items) or lane.gone or (reader is not None and reader.serial != serial)
-
+        """Waits up to `timeout_s` seconds for something to take, for another connection than that of `serial`, or for
+        the end of the present one.
+        """
         with self._changed:
+            present = self._reader if self._reader is not None and self._reader.is_alive() else None
+
+            def news() -> bool:
+                covering = self._covering(lane)
+                ended = present is not None and not present.is_alive()
+                return bool(lane.items) or lane.gone or ended or (covering is not None and covering.serial != serial)
+
             self._changed.wait_for(news, timeout_s)
 
     def _covering(self, lane: Lane) -> _Reader | None:
@@ -198,14 +205,22 @@ class XHub:
             return None
         return reader
 
-    def _sync_rules(self, lane: Lane) -> None:
+    def _sweep(self) -> None:
+        """Deletes the rules of events that are gone; a refusal is no trouble of the events that are there."""
         with self._changed:
-            wanted = {other.rule_id for other in self._lanes}
-            doomed = sorted(self._doomed - {rule_id for rule_id in wanted if rule_id})
-        if doomed:
+            self._doomed -= {lane.rule_id for lane in self._lanes if lane.rule_id}
+            doomed = sorted(self._doomed)
+        if not doomed or (self._sweep_at is not None and self._now() < self._sweep_at):
+            return
+        try:
             self._api.delete_rules(doomed)
-            with self._changed:
-                self._doomed.difference_update(doomed)
+        except SourceError as error:
+            self._sweep_at = self._now() + timedelta(seconds=_wait_after(error, _SWEEP_WAIT_S))
+            return
+        with self._changed:
+            self._doomed.difference_update(doomed)
+
+    def _sync_rule(self, lane: Lane) -> None:
         if not lane.checked and not lane.gone:
             if lane.refused and (error := lane.refused.again(self._now())):
                 raise error

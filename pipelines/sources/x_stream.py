@@ -26,8 +26,8 @@ from pipelines.sources.x_walk import REACH, SETTLE, Walk, Walker
 _OVERLAP = timedelta(seconds=5)
 _MAX_HOLES = 16
 # A fetch waits this long for a first post, so that posts are passed on promptly; then the caller may look elsewhere.
-LINGER_S = 0.2
-_POLL_S = 1.0
+LINGER_S = 0.1
+_POLL_S = 0.5
 _FILL_RETRY_S = 60.0
 
 
@@ -120,8 +120,8 @@ class XStream:
 
     def _page(self, state: _State) -> Page:
         trouble = self._tend()
-        if trouble is None:
-            self._hub.wait(self._lane, self._serial, 0.0 if self._due(state) else LINGER_S)
+        if trouble is None and not self._over() and not self._due(state):
+            self._hub.wait(self._lane, self._serial, LINGER_S)
         if self._due(state) and not self._filled:
             filled = self._fill(state)
             if filled is not None:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import ProgrammingError
 
-from app.adapters.schema import metadata
+from app.adapters.schema import events
 from app.adapters.store import Store
 from tests.adapters.builders import EVENT
 from tests.fakes.clock import Clock
@@ -106,10 +107,11 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/store.db"
     found: str = request.getfixturevalue("postgres_database")
     with Store(found) as store:
-        store.migrate()
-        with store.engine.begin() as connection:
-            names = ", ".join(table.name for table in metadata.sorted_tables)
-            connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
+        try:
+            with store.engine.begin() as connection:
+                connection.execute(events.delete())  # everything belongs to an event
+        except ProgrammingError:  # a test before this one wanted it without tables
+            store.migrate()
     return found
 
 

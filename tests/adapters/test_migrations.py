@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,16 @@ def test_the_folder_of_the_file_is_made_and_the_file_is_in_wal_mode(tmp_path: Pa
             assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
         store.close()
     assert (tmp_path / "a" / "b 100%" / "c.db").exists()
+
+
+def test_threads_may_migrate_different_databases(tmp_path: Path) -> None:
+    def migrate(name: str) -> int:
+        with Store(f"sqlite:///{tmp_path}/{name}.db") as store:
+            store.migrate()
+            return len(store.events())
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(migrate, "abcdabcd")) == [0] * 8
 
 
 def test_importing_the_revisions_does_nothing() -> None:

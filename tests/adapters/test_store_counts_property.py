@@ -105,7 +105,7 @@ def one_store(sqlite_migrated: Path, tmp_path_factory: pytest.TempPathFactory) -
 numbers = count()
 
 
-@settings(max_examples=150, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, min_size=1, max_size=6))
 def test_rollups_equal_a_recount_after_anything(
     one_store: Store, steps: list[list[Record] | frozenset[str] | int]

@@ -43,5 +43,5 @@ def app(service: Service, settings: Settings) -> FastAPI:
 
 @pytest.fixture
 def client(app: FastAPI) -> Iterator[TestClient]:
-    with TestClient(app, raise_server_exceptions=False) as made:
+    with TestClient(app) as made:
         yield made

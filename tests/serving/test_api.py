@@ -76,7 +76,7 @@ def test_texts_are_classified_in_order(client: TestClient) -> None:
         ({"texts": ["a", 1]}, "texts.1"),
         ({"text": "a", "model": "b"}, "model"),
         ([], None),
-        (None, None),
+        ("good", None),
     ],
 )
 def test_what_cannot_be_classified_is_named(client: TestClient, body: object, field: str | None) -> None:
@@ -203,10 +203,7 @@ def test_facets_sources_and_dead_letters(client: TestClient) -> None:
     assert facets["sources"] == {"x": {"raw": 4, "distinct": 3}, "newsapi": {"raw": 1, "distinct": 1}}
     assert set(facets["countries"]) == {"US", "GB", "??"}
     sources = client.get(f"/events/{EVENT}/sources").json()
-    assert [(source["source"], source["state"]) for source in sources["sources"]] == [
-        ("newsapi", "error"),
-        ("x", "live"),
-    ]
+    assert {source["source"]: source["state"] for source in sources["sources"]} == {"newsapi": "error", "x": "live"}
     assert sources["dead_letters"] == 2
     first = client.get(f"/events/{EVENT}/dead-letters", params={"limit": 1}).json()
     second = client.get(f"/events/{EVENT}/dead-letters", params={"limit": 1, "after": first["next"]}).json()

@@ -28,7 +28,7 @@ JSON_VALUES = st.recursive(
 )
 FIELDS = ("text", "texts", "name", "query", "languages", "countries", "starts_at", "ends_at", "read_budget", "\ud800")
 TRIALS = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
 
 
@@ -42,9 +42,17 @@ def sound(status: int, body: bytes, what: object) -> None:
         assert len(made["error"]["message"]) <= 500
 
 
-@pytest.mark.parametrize("name", ["/overview", "/timeline", "/messages", "/dead-letters"])
-def test_one_wild_parameter(client: TestClient, name: str) -> None:
-    for parameter in PARAMETERS:
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("/overview", ("hours", "start", "end", "source", "country")),
+        ("/timeline", ("step_s",)),
+        ("/messages", ("start", "end", "label", "text", "distinct", "limit", "after")),
+        ("/dead-letters", ("limit", "after")),
+    ],
+)
+def test_one_wild_parameter(client: TestClient, name: str, parameters: tuple[str, ...]) -> None:
+    for parameter in parameters:
         for value in NASTY:
             answer = client.get(f"/events/{EVENT}{name}", params={parameter: value})
             sound(answer.status_code, answer.content, (parameter, value))
@@ -70,12 +78,14 @@ def test_wild_ids(app: FastAPI, name: str) -> None:
     asyncio.run(ask())
 
 
+WRITES = [("POST", "/classify"), ("POST", "/events"), ("PUT", f"/events/{EVENT}")]
 BODIES = [
     b"", b"null", b"[]", b"1", b'"\\ud800"', b"{", b"\xff\xfe", b"\x00", b"NaN", b"[" * 1_900, b'{"a":' * 380,
     b'{"texts": ["\\ud800"]}', b'{"text": "\\udfff\\ud800"}', b'{"text": "\\u0000"}', b'{"text": NaN}',
     b'{"texts": [[[[]]]]}', b'{"\\ud800": "\\ud800"}', b'{"text": ' + b"9" * 1_900 + b"}", b'{"text": 1e999}',
     b'{"query": "\\ud800"}', b'{"query": "\\"\\ud800"}', b'{"query": "\\u0000"}', b'{"query": "#\\ud800"}',
-    b'{"query": "' + b"(" * 1_900 + b'"}', b'{"query": "' + b"-" * 1_900 + b'a"}', b'{"query": "a", "languages": ["\\ud800"]}',
+    b'{"query": "' + b"(" * 1_900 + b'"}', b'{"query": "' + b"-" * 1_900 + b'a"}',
+    b'{"query": "a", "languages": ["\\ud800"]}',
     b'{"name": "\\ud800", "query": "a"}', b'{"name": "a\\ud800", "query": "a"}', b'{"name": "\\u0000", "query": "a"}',
     b'{"name": "a", "query": "a\\ud800 b"}', b'{"name": "b", "query": "a", "countries": ["\\ud800a"]}',
     b'{"name": "b", "query": "a", "starts_at": "0001-01-01T00:00:00+10:00"}',
@@ -86,13 +96,12 @@ BODIES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", "/classify"), ("POST", "/events"), ("PUT", f"/events/{EVENT}")])
+@pytest.mark.parametrize(("method", "path"), WRITES)
 def test_wild_bodies(client: TestClient, method: str, path: str) -> None:
     for body in BODIES:
         answer = client.request(method, path, content=body, headers={"content-type": "application/json"})
         sound(answer.status_code, answer.content, body)
-        listed = client.get("/events")
-        assert listed.status_code == 200
+    assert client.get("/events").status_code == 200  # what was taken can be read
 
 
 def test_wild_queries_to_check(client: TestClient) -> None:

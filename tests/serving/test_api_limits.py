@@ -103,7 +103,7 @@ def broken(tmp_path: Path, settings: Settings) -> Iterator[TestClient]:
     """An API whose database has no tables."""
     with Store(f"sqlite:///{tmp_path}/empty.db") as store:
         app = build_api(Service(store, classify, settings), settings)
-        with TestClient(app, raise_server_exceptions=False) as client:
+        with TestClient(app) as client:
             yield client
 
 

@@ -24,32 +24,24 @@ def parsed(body: bytes) -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_a_page_and_the_end_of_an_event_are_told(app: FastAPI, store: Store) -> None:
-    pages = iter([record("1", "good"), record("2", "bad")])
+    steps = iter(
+        [
+            lambda: store.put_page(EVENT, "x", [record("1", "good")], Progress(live_to=START)),
+            lambda: store.put_page(EVENT, "x", [record("2", "bad")], Progress(live_to=START)),
+            lambda: store.delete_event(EVENT),
+            lambda: None,
+        ]
+    )
 
-    async def on_body(_piece: bytes) -> bool:
-        page = next(pages, None)
-        if page is None:
-            await asyncio.to_thread(store.delete_event, EVENT)
-        else:
-            await asyncio.to_thread(store.put_page, EVENT, "x", [page], Progress(live_to=START))
+    async def go_on(_piece: bytes) -> bool:
+        await asyncio.to_thread(next(steps))
         return False
 
-    async def told() -> list[tuple[str, dict[str, Any]]]:
-        # After `gone` nothing is left to delete: the stream must end by itself.
-        seen = 0
-
-        async def once(piece: bytes) -> bool:
-            nonlocal seen
-            seen += 1
-            return await on_body(piece) if seen <= 3 else False
-
-        answer = await drive(app, f"/events/{EVENT}/stream", on_body=once)
-        assert answer.status == 200
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        assert answer.headers["cache-control"] == "no-store"
-        return parsed(answer.body)
-
-    frames = asyncio.run(told())
+    answer = asyncio.run(drive(app, f"/events/{EVENT}/stream", on_body=go_on))
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["cache-control"] == "no-store"
+    frames = parsed(answer.body)
     assert [name for name, _ in frames] == ["update", "update", "update", "gone"]
     first, second, third, gone = (data for _, data in frames)
     assert first == {"event_id": EVENT, "version": 1, "raw": 0, "distinct": 0, "live_to": None}

@@ -6,9 +6,13 @@ A new revision: change `app/adapters/schema.py`, add a module to `versions/` tha
 
 from __future__ import annotations
 
+from threading import Lock
+
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
+
+_one_at_a_time = Lock()  # Alembic keeps what it works on in a global
 
 
 def upgrade(connection: Connection) -> None:
@@ -17,4 +21,5 @@ def upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", "app.adapters:migrations")
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with _one_at_a_time:
+        command.upgrade(config, "head")

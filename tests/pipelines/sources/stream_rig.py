@@ -72,7 +72,7 @@ class Reader:
 
     def live(self) -> Page:
         """Fetches until the stream is connected."""
-        return self.until(lambda page: page.live_to is not None)
+        return self.until(lambda page: page.live_to is not None and "connecting" not in page.note)
 
     def texts(self) -> list[str]:
         return [message.text for page in self.pages for message in page.messages]

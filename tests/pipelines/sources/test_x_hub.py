@@ -109,6 +109,18 @@ def test_a_rule_of_ours_without_an_event_is_deleted_with_its_first_post(rig: Rig
     assert reader.texts() == ["a cat"]
 
 
+def test_a_rule_that_can_not_be_deleted_now_is_deleted_later(rig: Rig, clock: Clock) -> None:
+    one, two = pair(rig)
+    one.view.close()
+    rig.apis.fail("rules", Fault(503, b"<html>"))
+    two.fetch()
+    two.fetch()
+    assert len(rig.apis.x.rules) == 2
+    clock.advance(61)
+    two.fetch()
+    assert [rule["tag"] for rule in rig.apis.x.rules] == [TWO]
+
+
 def test_a_full_lane_holds_the_reader_back(rig: Rig) -> None:
     hub = rig.hub(queue_size=3)
     reader = Reader(rig.view(hub))

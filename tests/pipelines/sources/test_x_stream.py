@@ -57,7 +57,7 @@ def test_heartbeats_move_the_time_up_to_which_all_is_known(rig: Rig, clock: Cloc
     rig.apis.x.connection().heartbeat()
     page = reader.until(lambda page: page.live_to != START)
     assert page.live_to == START + seconds(13)  # X delivers within 7 s
-    assert page.wait_s == 1.0
+    assert page.wait_s == 0.5
 
 
 def test_a_post_that_is_still_in_the_queue_is_not_claimed(rig: Rig, clock: Clock) -> None:
@@ -181,7 +181,7 @@ def test_the_second_short_connection_is_followed_by_a_pause(rig: Rig, clock: Clo
     reader.until(lambda _: len(rig.apis.x.connections) == 2)
     rig.apis.x.connection(1).close()
     page = reader.until(lambda page: "reconnecting: X closed the stream" in page.note)
-    assert page.wait_s == 1.0
+    assert page.wait_s == 0.5
     assert len(rig.apis.x.connections) == 2
     clock.advance(3)
     reader.until(lambda _: len(rig.apis.x.connections) == 3)

@@ -1,0 +1,45 @@
+"""The dashboard as a web application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import gradio as gr
+from fastapi import FastAPI
+from fastapi.responses import FileResponse
+
+from app.dashboard.page import build
+from app.dashboard.theme import ASSETS, PLOTLY, STATIC, head, theme
+from app.service import Service
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def dashboard_app(service: Service, now: Callable[[], datetime] = _utc_now) -> FastAPI:
+    """The page and its static files as one application, to be served at any prefix; it asks nothing from outside."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @app.get(f"/{STATIC}/plotly.min.js")
+    def plotly() -> FileResponse:
+        return FileResponse(PLOTLY, media_type="text/javascript", headers={"Cache-Control": "max-age=604800"})
+
+    @app.get(f"/{STATIC}/page.js")
+    def page() -> FileResponse:
+        return FileResponse(ASSETS / "page.js", media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+
+    mounted: FastAPI = gr.mount_gradio_app(
+        app,
+        build(service, now),
+        path="/",
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        ssr_mode=False,
+        theme=theme(),
+        css_paths=ASSETS / "dashboard.css",
+        head=head(),
+    )
+    return mounted

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from app.core.types import SourceState, SourceStatus
+from app.dashboard.sources import billed, next_step, table
+from app.views import Statuses
+from tests.dashboard.fake_service import EVENT, NOON, some_statuses
+
+
+def status(state: SourceState, source: str = "x", **fields: int) -> SourceStatus:
+    return SourceStatus("e", source, state, **fields)
+
+
+@pytest.mark.parametrize(
+    ("state", "source", "said"),
+    [
+        (SourceState.NOT_CONNECTED, "x", "EVENTPULSE_X_BEARER_TOKEN"),
+        (SourceState.NOT_CONNECTED, "newsapi", "EVENTPULSE_NEWSAPI_KEY"),
+        (SourceState.UNAUTHORIZED, "x", "Check EVENTPULSE_X_BEARER_TOKEN"),
+        (SourceState.BUDGET_USED, "x", "Raise the read budget"),
+        (SourceState.ERROR, "x", "tries again by itself"),
+        (SourceState.LIVE, "x", ""),
+    ],
+)
+def test_each_state_says_what_to_do(state: SourceState, source: str, said: str) -> None:
+    assert said in next_step(status(state, source))
+    assert bool(said) == bool(next_step(status(state, source)))
+
+
+def test_dead_letters_are_pointed_at() -> None:
+    assert "dead letters" in next_step(status(SourceState.LIVE, dead_letters=2))
+
+
+def test_billed_reads_are_told_of_the_budget() -> None:
+    assert billed(status(SourceState.LIVE, billed_reads=1204), EVENT) == "1,204 of 5,000"
+    assert billed(status(SourceState.LIVE, billed_reads=7), replace(EVENT, read_budget=None)) == "7 (default budget)"
+
+
+@pytest.mark.parametrize("state", list(SourceState))
+def test_every_state_has_words(state: SourceState) -> None:
+    assert state.value not in table(Statuses((status(state),), 0), EVENT).split("ep-state")[1].split("</span>")[0]
+
+
+def test_the_table_shows_lag_and_escapes_details() -> None:
+    hostile = SourceStatus("e", "x", SourceState.ERROR, "<img src=x onerror=alert(1)>")
+    html = table(Statuses((*some_statuses(NOON), hostile), 3), EVENT)
+    assert "15 min behind" in html
+    assert "<img" not in html
+
+
+def test_no_source_yet_is_said() -> None:
+    assert "No source has reported yet" in table(Statuses((), 0), EVENT)
