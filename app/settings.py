@@ -27,7 +27,8 @@ class Settings(BaseSettings):
     model_threads: int = Field(default=2, ge=1, description="CPU threads of one classifier replica.")
 
     api_token: SecretStr | None = Field(
-        default=None, description="Bearer token that the HTTP API asks for. Set it before anything listens beyond 127.0.0.1."
+        default=None,
+        description="Bearer token that the HTTP API asks for. Set it before anything listens beyond 127.0.0.1.",
     )
     max_text_chars: int = Field(default=10_000, ge=1, description="Longest text that the API classifies.")
     max_batch: int = Field(default=1024, ge=1, description="Most texts in one classify request.")

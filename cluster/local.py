@@ -362,7 +362,8 @@ def say(text: str) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """The command line; gives the exit status."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for each in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
+        signal.signal(each, signal.default_int_handler)
     try:
         run(parse_arguments(arguments))
     except AppError as error:

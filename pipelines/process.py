@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from app.adapters.database import mended
+from app.adapters.page_writes import unfit
 from app.adapters.records import Record
 from app.core.dedup import DuplicateIndex
 from app.core.language import is_scorable, resolve_language
@@ -43,16 +45,20 @@ class Preparer:
         scorable: list[bool] = []
         dead: list[DeadLetter] = []
         unmatched = 0
-        for message in messages:
+        for given in messages:
+            message = _mended(given)
             text = clean(message.text)
             if not text:
                 dead.append(DeadLetter("clean", "there is no text", message.id, message.source, self._event.id))
+                continue
+            if reason := unfit(message):
+                dead.append(DeadLetter("store", reason, repr(message), message.source, self._event.id))
                 continue
             language = resolve_language(message.lang, message.text)
             if not self._belongs(message, text, language):
                 unmatched += 1
                 continue
-            kept.append(replace(message, text=_storable(message.text), lang=language))
+            kept.append(replace(message, lang=language))
             scorable.append(is_scorable(language, self._trained, text))
         return Prepared(tuple(kept), tuple(scorable), unmatched, tuple(dead))
 
@@ -83,6 +89,13 @@ def records(
     ]
 
 
-def _storable(text: str) -> str:
+def _mended(message: Message) -> Message:
     """The original, but for what no database holds: NUL and lone surrogates become U+FFFD."""
-    return text.replace("\0", "\ufffd").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return replace(
+        message,
+        text=mended(message.text),
+        author=message.author and mended(message.author),
+        location=message.location and mended(message.location),
+        publisher=message.publisher and mended(message.publisher),
+        url=message.url and mended(message.url),
+    )

@@ -86,18 +86,25 @@ def delete_messages(connection: Connection, event_id: str, ids: Collection[str],
     return removed
 
 
-def _problem(record: Record) -> str | None:
-    message, said = record.message, record.prediction
-    texts = [message.id, message.text, message.source, record.content_hash, *message.supersedes]
+def unfit(message: Message) -> str | None:
+    """Why a message cannot be stored; None when it can."""
+    texts = [message.id, message.text, message.source, *message.supersedes]
     texts += filter(None, (message.author, message.lang, message.location, message.country, message.url))
     texts += filter(None, (message.publisher, message.duplicate_of))
-    if said is not None:
-        texts += (said.model, said.backend, said.arm)
     if not storable("".join(texts)):
         return "a NUL or a lone surrogate in its texts"
-    if message.created_at.tzinfo is None or record.fetched_at.tzinfo is None:
+    if message.created_at.tzinfo is None:
         return "a time without zone"
     return _bad_key(message)
+
+
+def _problem(record: Record) -> str | None:
+    said = record.prediction
+    if not storable(record.content_hash + (f"{said.model}{said.backend}{said.arm}" if said else "")):
+        return "a NUL or a lone surrogate in its texts"
+    if record.fetched_at.tzinfo is None:
+        return "a time without zone"
+    return unfit(record.message)
 
 
 def _bad_key(message: Message) -> str | None:

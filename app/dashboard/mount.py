@@ -18,6 +18,13 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _asset(name: str, media: str) -> Callable[[], FileResponse]:
+    def answer() -> FileResponse:
+        return FileResponse(ASSETS / name, media_type=media, headers={"Cache-Control": "no-cache"})
+
+    return answer
+
+
 def dashboard_app(service: Service, now: Callable[[], datetime] = _utc_now) -> FastAPI:
     """The page and its static files as one application, to be served at any prefix; it asks nothing from outside."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
@@ -26,9 +33,8 @@ def dashboard_app(service: Service, now: Callable[[], datetime] = _utc_now) -> F
     def plotly() -> FileResponse:
         return FileResponse(PLOTLY, media_type="text/javascript", headers={"Cache-Control": "max-age=604800"})
 
-    @app.get(f"/{STATIC}/page.js")
-    def page() -> FileResponse:
-        return FileResponse(ASSETS / "page.js", media_type="text/javascript", headers={"Cache-Control": "no-cache"})
+    for name, media in (("page.js", "text/javascript"), ("dashboard.css", "text/css")):
+        app.add_api_route(f"/{STATIC}/{name}", _asset(name, media), response_class=FileResponse)
 
     mounted: FastAPI = gr.mount_gradio_app(
         app,
@@ -39,7 +45,6 @@ def dashboard_app(service: Service, now: Callable[[], datetime] = _utc_now) -> F
         show_error=False,
         ssr_mode=False,
         theme=theme(),
-        css_paths=ASSETS / "dashboard.css",
         head=head(),
     )
     return mounted

@@ -26,6 +26,7 @@ def head() -> str:
     return (
         f'<script src="{STATIC}/plotly.min.js?v={version("plotly")}" defer></script>'
         f'<script src="{STATIC}/page.js" defer></script>'
+        f'<link rel="stylesheet" href="{STATIC}/dashboard.css">'
         '<meta name="color-scheme" content="light dark">'
     )
 

@@ -28,7 +28,11 @@ def test_what_was_written_is_read_back(folder: Path) -> None:
     manifest = verify(folder)
     assert manifest.model == f"tiny-{sha256(folder / ONNX)[:8]}"
     assert manifest.classes == ("negative", "neutral", "positive")
-    assert (manifest.max_tokens, manifest.scores, manifest.provenance) == (64, {"test_macro_recall": 0.5}, {"base": "b"})
+    assert (manifest.max_tokens, manifest.scores, manifest.provenance) == (
+        64,
+        {"test_macro_recall": 0.5},
+        {"base": "b"},
+    )
     assert set(manifest.files) == {ONNX, TOKENIZER}
 
 

@@ -52,7 +52,7 @@ def message(
         chances = tuple(0.86 if label == other else 0.07 for other in CLASSES)
         prediction = Prediction(label, (chances[0], chances[1], chances[2]), "minilm-7", "onnx")
     made = Message(f"m{number}", words, at, fields.pop("source", "x"), **fields)
-    return StoredMessage(made, prediction, 0, hashlib.sha256(words.encode()).hexdigest(), at, at)
+    return StoredMessage(made, prediction, 0, hashlib.sha256(words.encode("utf-8", "replace")).hexdigest(), at, at)
 
 
 class FakeService(Service):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service as Driver
 from selenium.webdriver.common.by import By
@@ -37,7 +39,7 @@ FLAGS = (
 @pytest.fixture
 def service() -> FakeService:
     made = busy_service(NOON, 400)
-    hostile = [message(9000 + n, NOON - timedelta(seconds=n), text=text) for n, text in enumerate(HOSTILE)]
+    hostile = [message(9000 + n, NOON - timedelta(seconds=10 + n), text=text) for n, text in enumerate(HOSTILE)]
     made.add(EVENT, *hostile)
     return made
 
@@ -47,11 +49,16 @@ def address(service: FakeService) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-        server = uvicorn.Server(uvicorn.Config(dashboard_app(service, service.clock), log_level="error"))
+
+        async def made() -> FastAPI:  # Gradio leaves a loop behind where none is running
+            return dashboard_app(service, service.clock)
+
+        config = uvicorn.Config(asyncio.run(made()), log_level="error", timeout_graceful_shutdown=3)
+        server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [free]})
         thread.start()
         yield f"http://127.0.0.1:{port}"
-        server.should_exit = server.force_exit = True
+        server.should_exit = True
         thread.join(timeout=20)
 
 
@@ -86,7 +93,7 @@ def test_the_page_lives(service: FakeService, address: str, browser: webdriver.C
     assert HOSTILE[0] in browser.find_element(By.CSS_SELECTOR, ".ep-list").text
     assert browser.execute_script("return window.hacked ?? null") is None
 
-    zoom = "const p = document.querySelector('.ep-plot'); p.kept = 1; return Plotly.relayout(p, {'xaxis.range': arguments})"
+    zoom = "const p = document.querySelector('.ep-plot'); p.kept = 1; Plotly.relayout(p, {'xaxis.range': arguments})"
     browser.execute_script(zoom, "2026-11-23T08:00", "2026-11-23T10:00")
     service.add(EVENT, message(9999, NOON, Label.NEGATIVE, "The newest of all."), statuses=some_statuses(NOON))
     wait.until(lambda d: "The newest of all." in d.find_element(By.CSS_SELECTOR, ".ep-list").text)
@@ -95,7 +102,7 @@ def test_the_page_lives(service: FakeService, address: str, browser: webdriver.C
     assert kept[0] == 1
     assert [edge[:13].replace("T", " ") for edge in kept[1:]] == ["2026-11-23 08", "2026-11-23 10"]
 
-    text = browser.find_element(By.CSS_SELECTOR, "#ep-filters input[placeholder]")
+    text = browser.find_element(By.CSS_SELECTOR, "#ep-filters [placeholder=battery]")
     text.send_keys("newest")
     wait.until(lambda d: "text=newest" in d.current_url and len(d.find_elements(By.TAG_NAME, "article")) == 1)
     assert "window=6h" in browser.current_url

@@ -14,6 +14,7 @@ box.append(note, plot, behind);
 
 const COLOURS = { negative: "#D55E00", neutral: "#8A8F98", positive: "#0072B2" };
 let chart = null;
+let zoom = null; // kept here, because the window moves on and Plotly's own memory ends where a new range comes
 
 // Plotly knows no zones: it is given the reader's own time as if it had none.
 const local = (ms) => {
@@ -102,7 +103,7 @@ const layout = (colours) => {
     margin: { l: 48, r: 12, t: 8, b: 44 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false,
     font: { family: getComputedStyle(element).fontFamily, size: 12, color: colours.text }, barmode: "stack", dragmode: "zoom",
     hovermode: "x unified", hoverlabel: { bgcolor: colours.surface, bordercolor: colours.grid, font: { color: colours.strong, size: 12 } },
-    xaxis: { ...axis, fixedrange: false, range: [local(chart.start), local(chart.end)], type: "date", anchor: "y2", showgrid: false,
+    xaxis: { ...axis, fixedrange: false, range: zoom ?? [local(chart.start), local(chart.end)], type: "date", anchor: "y2", showgrid: false,
       nticks: narrow ? 5 : 12, title: title(`Time, ${zone()}`) },
     yaxis: { ...axis, domain: [0.46, 1], range: [0, 1], tickformat: ".0%", nticks: 5, title: title(narrow ? "" : "Negative share") },
     yaxis2: { ...axis, domain: [0, 0.38], rangemode: "tozero", nticks: 4, title: title(narrow ? "" : "Messages") },
@@ -147,6 +148,19 @@ const legend = () => {
   );
 };
 
+let listening = false;
+const listen = () => {
+  listening = true;
+  plot.on("plotly_relayout", (change) => {
+    const range = change["xaxis.range"] ?? [change["xaxis.range[0]"], change["xaxis.range[1]"]];
+    if (range[0] !== undefined) zoom = [...range];
+  });
+  plot.on("plotly_doubleclick", () => {
+    zoom = null;
+    draw();
+  });
+};
+
 const draw = () => {
   box.hidden = !chart;
   if (!chart || !window.Plotly) return;
@@ -154,12 +168,15 @@ const draw = () => {
   legend();
   const last = chart.share.value.findLastIndex((value) => value !== null);
   plot.setAttribute("aria-label", `Messages and negative share over time. ${last < 0 ? "No share yet." : `Latest negative share ${said(chart.share, last)}.`}`);
-  window.Plotly.react(plot, traces(colours), layout(colours), { displayModeBar: false, responsive: true, doubleClick: "reset" });
+  window.Plotly.react(plot, traces(colours), layout(colours), { displayModeBar: false, responsive: true, doubleClick: false });
+  if (!listening) listen();
   table();
 };
 
 const update = () => {
+  const before = chart?.revision;
   chart = props.value ? JSON.parse(props.value) : null;
+  if (chart?.revision !== before) zoom = null;
   draw();
 };
 behind.addEventListener("toggle", table);
