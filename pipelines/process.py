@@ -47,7 +47,7 @@ class Preparer:
         unmatched = 0
         for given in messages:
             message = _mended(given)
-            text = clean(message.text)
+            text = clean(given.text)
             if not text:
                 dead.append(DeadLetter("clean", "there is no text", message.id, message.source, self._event.id))
                 continue

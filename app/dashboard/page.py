@@ -150,13 +150,23 @@ def html(value: str, **options: Any) -> gr.HTML:
     return gr.HTML(value, apply_default_css=False, **options)
 
 
+class Choice(gr.Dropdown):
+    """A dropdown whose value is judged by the service: after a restart no session remembers what could be chosen."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        """The value as the browser sent it."""
+        return payload if isinstance(payload, str) else None
+
+
 def _dropdown(label: str, choices: Choices, value: str | None) -> gr.Dropdown:
-    return gr.Dropdown(choices, value=value, label=label, min_width=90, filterable=len(choices) == 0)
+    return Choice(choices, value=value, label=label, min_width=90, filterable=len(choices) == 0)
 
 
 def _layout() -> _Parts:
     with gr.Row(elem_id="ep-controls"):
-        event = gr.Dropdown([], value=None, label="Event", min_width=90, elem_id="ep-event")
+        event = Choice([], value=None, label="Event", min_width=90, elem_id="ep-event")
         windows = [(words, window) for window, (words, _) in WINDOWS.items()]
         window = _dropdown("Window", windows, "24h")
         source = _dropdown("Source", [("All sources", ANY)], ANY)
