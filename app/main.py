@@ -7,7 +7,6 @@ they must be types, so this module does not postpone their evaluation.)
 
 import functools
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
@@ -17,10 +16,9 @@ from ray.serve import Application
 from app.adapters.onnx import OnnxClassifier
 from app.adapters.store import Store
 from app.service import Service
-from app.serving.classifier import ClassifierHandle, ClassifierReplica
+from app.serving.classifier import ClassifierReplica
+from app.serving.handles import bind, classifier_handle
 from app.settings import Settings
-
-MODELS = "models"
 
 
 class ModelArguments(BaseModel):
@@ -45,17 +43,6 @@ class CpuClassifier(ClassifierReplica):
 def models(arguments: ModelArguments) -> Application:
     """The classifier, without a route: the other applications reach it by handle."""
     return bind(CpuClassifier, arguments)
-
-
-def bind(deployment: Any, *arguments: object) -> Application:
-    """`deployment.bind`, which Ray's decorator hides from the type checker."""
-    application: Application = deployment.bind(*arguments)
-    return application
-
-
-def classifier_handle() -> ClassifierHandle:
-    """The way to the classifier from inside any replica."""
-    return ClassifierHandle(serve.get_app_handle(MODELS))
 
 
 @functools.cache

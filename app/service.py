@@ -307,6 +307,9 @@ class Service:
     def _window(
         self, event_id: str, selection: Selection, statuses: Sequence[SourceStatus]
     ) -> tuple[datetime, datetime]:
+        if (selection.start is None) != (selection.end is None):
+            missing = "end" if selection.end is None else "start"
+            raise InvalidInput("a window needs both start and end, or hours", field=missing)
         if selection.start and selection.end:
             start, end = _moment(selection.start, "start"), _moment(selection.end, "end")
             if end <= start:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -108,6 +109,8 @@ class Follower:
         self._classifier = classifier
         self._now = now
         self._sleep = sleep
+        # A cancelled run leaves a fetch behind in its thread: a source is used by one thread at a time.
+        self._source_lock = threading.Lock()
 
     async def run(self) -> None:
         """Until the source is finished or refuses for good; a cancelled run stores no half page."""
@@ -119,14 +122,22 @@ class Follower:
                 stages.create_task(self._classify_all(fetched, scored))
                 stages.create_task(self._store_all(scored))
         finally:
-            await asyncio.to_thread(self._source.close)
+            await asyncio.to_thread(self._close)
+
+    def _fetch(self, cursor: Cursor | None) -> Page:
+        with self._source_lock:
+            return self._source.fetch(cursor)
+
+    def _close(self) -> None:
+        with self._source_lock:
+            self._source.close()
 
     async def _fetch_all(self, out: asyncio.Queue[Fetched | Progress | None]) -> None:
         cursor: Cursor | None = await self._patiently(lambda: self._store.cursor(self._event_id, self._source.name))
         failures = 0
         while True:
             try:
-                page = await asyncio.to_thread(self._source.fetch, cursor)
+                page = await asyncio.to_thread(self._fetch, cursor)
             except (Unauthorized, BudgetExhausted) as error:
                 state = SourceState.BUDGET_USED if isinstance(error, BudgetExhausted) else SourceState.UNAUTHORIZED
                 await out.put(Progress(state=state, detail=str(error), errors=1))

@@ -17,7 +17,7 @@ from app.dashboard.form_view import FormHandlers, FormParts, layout
 from app.dashboard.headline import empty
 from app.dashboard.markup import notice, safe
 from app.dashboard.screen import Choices, Picture, Screen, trouble
-from app.dashboard.view import ANY, WINDOWS, View
+from app.dashboard.view import ANY, LABELS, WINDOWS, View
 from app.service import Service
 
 _PANELS = ("banner", "headline", "chart", "messages", "sources", "source", "country", "older", "newest", "url")
@@ -112,7 +112,15 @@ class Handlers:
 
 def _view(controls: Iterable[Any]) -> View:
     event, window, source, country, label, text, distinct = controls
-    return View(event or "", window or "24h", source or ANY, country or ANY, label or ANY, text or "", bool(distinct))
+    return View(
+        event=event or "",
+        window=window if window in WINDOWS else "24h",
+        source=source or ANY,
+        country=country or ANY,
+        label=label if label in LABELS else ANY,
+        text=text or "",
+        distinct=bool(distinct),
+    )
 
 
 def _digest(value: object) -> str:
@@ -236,6 +244,7 @@ def _wire_form(parts: _Parts, handlers: Handlers, actions: FormHandlers) -> None
         trigger_mode="always_last",
         **quiet,
     )
+    gr.on([part.input for part in form.fields], None, None, form.answer, js="() => ''", api_visibility="private")
     form.mode.input(actions.fill, [form.mode, event], [*form.fields, form.check, form.answer], **quiet)
     saved = form.save.click(actions.save, [form.mode, event, *form.fields], [form.answer, event], **quiet)
     inputs = [*parts.controls, parts.cursor, parts.seen]

@@ -23,7 +23,9 @@ WINDOWS: Final[Mapping[str, tuple[str, float | None]]] = {
 }
 """The windows that can be chosen: their words and hours; None is everything there is."""
 
-_LABELS: Final = frozenset({ANY, *Label})
+LABELS: Final = frozenset({ANY, *Label})
+"""The labels that can be chosen."""
+
 _NAMES: Final = {"x": "X", "newsapi": "NewsAPI", "replay": "Recording"}
 
 
@@ -48,7 +50,7 @@ class View:
             window=window if window in WINDOWS else "24h",
             source=parameters.get("source") or ANY,
             country=parameters.get("country") or ANY,
-            label=label if label in _LABELS else ANY,
+            label=label if label in LABELS else ANY,
             text=parameters.get("text", ""),
             distinct=parameters.get("distinct") == "1",
         )

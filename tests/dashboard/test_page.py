@@ -163,6 +163,11 @@ def test_a_choice_that_has_no_messages_stays_a_choice(handlers: Handlers) -> Non
     assert "No message fits these filters." in answer[MESSAGES]
 
 
+def test_a_value_that_can_not_be_chosen_does_no_harm(handlers: Handlers) -> None:
+    answer = handlers.changed("vision-pro", "9y", None, None, "angry", None, None, None, Seen())
+    assert answer[URL] == "event=vision-pro"
+
+
 def test_another_event_starts_with_all_sources(handlers: Handlers) -> None:
     answer = handlers.event_changed(*state(View("vision-pro", source="x", country="US")))
     assert (answer[SOURCE]["value"], answer[COUNTRY]["value"]) == (ANY, ANY)

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from app.adapters.store import Store
+from app.core.types import Count, Event, SourceState
+from app.settings import Settings
+from pipelines.supervise import Supervisor, ensure_replay_event
+from tests.fakes.pipeline import FakeClassifier
+
+ENGLISH = frozenset({"en"})
+
+
+def _recording(folder: Path, count: int = 5) -> Path:
+    path = folder / "recording.jsonl"
+    rows = [
+        {"id": f"m{n}", "text": f"remark {n} about the watch", "created_at": f"2026-11-01T12:00:{n:02}Z", "source": "x"}
+        for n in range(count)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def _settings(folder: Path) -> Settings:
+    return Settings(_env_file=None, replay_path=_recording(folder), replay_event="Launch", replay_speed=0)
+
+
+def _supervise(
+    store: Store, settings: Settings, until: Callable[[], bool], then: Callable[[], None] | None = None
+) -> None:
+    """Run a supervisor until the condition holds, do something, and wait for the condition after it."""
+
+    async def run() -> None:
+        task = asyncio.create_task(Supervisor(store, FakeClassifier(), settings, ENGLISH).run(poll_s=0.01))
+        try:
+            async with asyncio.timeout(20):
+                while not (task.done() or await asyncio.to_thread(until)):
+                    await asyncio.sleep(0.01)
+                if then is not None:
+                    await asyncio.to_thread(then)
+            assert not task.done(), task.exception()
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def _finished(store: Store) -> bool:
+    return any(status.state is SourceState.FINISHED for status in store.statuses())
+
+
+def test_the_recordings_event_is_created_once_and_its_messages_are_stored(tmp_path: Path, store: Store) -> None:
+    settings = _settings(tmp_path)
+    ensure_replay_event(store, settings)
+    ensure_replay_event(store, settings)
+    assert [event.name for event in store.events()] == ["Launch"]
+    _supervise(store, settings, lambda: _finished(store))
+    assert sum(store.totals("launch").values(), Count()) == Count(5, 5)
+    assert store.check("launch") == []
+
+
+def test_a_second_run_over_the_same_store_changes_no_count(tmp_path: Path, store: Store) -> None:
+    settings = _settings(tmp_path)
+    ensure_replay_event(store, settings)
+    for _ in range(2):
+        _supervise(store, settings, lambda: _finished(store))
+    assert sum(store.totals("launch").values(), Count()) == Count(5, 5)
+
+
+def test_an_event_without_keys_says_which_variables_are_missing(tmp_path: Path, store: Store) -> None:
+    store.put_event(Event("budget", "Budget", "#budget2025"))
+    _supervise(store, _settings(tmp_path), lambda: len(store.statuses("budget")) == 2)
+    assert {status.source: (status.state, status.detail) for status in store.statuses("budget")} == {
+        "newsapi": (SourceState.NOT_CONNECTED, "EVENTPULSE_NEWSAPI_KEY is not set"),
+        "x_stream": (SourceState.NOT_CONNECTED, "EVENTPULSE_X_BEARER_TOKEN is not set"),
+    }
+
+
+def test_an_event_that_comes_later_is_followed_and_one_that_goes_ends_quietly(tmp_path: Path, store: Store) -> None:
+    settings = _settings(tmp_path)
+    store.put_event(Event("gone", "Gone", "nothing"))
+
+    def later() -> None:
+        store.delete_event("gone")
+        ensure_replay_event(store, settings)
+
+    _supervise(store, settings, lambda: len(store.statuses("gone")) == 2, later)
+    _supervise(store, settings, lambda: _finished(store))
+    assert [event.id for event in store.events()] == ["launch"]
