@@ -16,6 +16,7 @@ SMALL_SAMPLE = 30
 LATE_S = 300.0
 """A source this many seconds behind is named."""
 
+_READING = frozenset({SourceState.CONNECTING, SourceState.LIVE, SourceState.WAITING})
 _WORDS = {Label.NEGATIVE: "Negative", Label.NEUTRAL: "Neutral", Label.POSITIVE: "Positive"}
 
 
@@ -92,7 +93,7 @@ def _late(sources: Iterable[SourceStatus]) -> list[str]:
     return [
         f'<span class="ep-late">{isolated(source_name(source.source))} {duration(source.lag_s)} behind</span>'
         for source in sources
-        if source.state == SourceState.LIVE and source.lag_s is not None and source.lag_s > LATE_S
+        if source.state in _READING and source.lag_s is not None and source.lag_s > LATE_S
     ]
 
 

@@ -24,7 +24,7 @@ class Moving(FakeService):
             self.moment = now
             Moving.number += 3
             made = [random_message(rng, Moving.number + i, now, 0.5) for i in range(3)]
-            self.add(EVENT, *made, statuses=some_statuses(now, Moving.number))
+            self.add(EVENT, *made, statuses=some_statuses(now, Moving.number - 97_400))
         return super().version(event_id)
 
 

@@ -59,9 +59,11 @@ const ink = () => {
 
 const traces = (colours) => {
   const { bars, share } = chart;
-  const middle = bars.start.map((start) => local(start + chart.step / 2));
+  // The bar that is being filled ends at the data edge.
+  const widths = bars.start.map((start) => Math.max(1000, Math.min(chart.step, (chart.edge ?? Infinity) - start)));
+  const middle = bars.start.map((start, i) => local(start + widths[i] / 2));
   const bar = (name, values, marker) => ({
-    type: "bar", name, x: middle, y: values, width: chart.step * 0.9, marker, xaxis: "x", yaxis: "y2",
+    type: "bar", name, x: middle, y: values, width: widths.map((width) => width * 0.9), marker, xaxis: "x", yaxis: "y2",
     hovertemplate: `${name}: %{y:,}<extra></extra>`,
   });
   const solid = (color) => ({ color, line: { width: 0 } });
@@ -81,8 +83,8 @@ const traces = (colours) => {
   ];
   if (chart.gap) {
     const x = [chart.edge, chart.edge, chart.end, chart.end, chart.edge].map(local);
-    made.push({
-      type: "scatter", mode: "lines", x, y: [0, 1, 1, 0, 0], yaxis: "y3", fill: "toself", line: { width: 0 }, hoverinfo: "skip",
+    for (const yaxis of ["y3", "y4"]) made.push({
+      type: "scatter", mode: "lines", x, y: [0, 1, 1, 0, 0], yaxis, fill: "toself", line: { width: 0 }, hoverinfo: "skip",
       fillpattern: { shape: "/", fgcolor: colours.grid, bgcolor: "rgba(0,0,0,0)", size: 7, solidity: 0.35 },
     });
   }
@@ -102,12 +104,13 @@ const layout = (colours) => {
     uirevision: chart.revision, autosize: true, height: narrow ? 320 : Math.min(520, Math.max(380, box.clientWidth / 3.6)),
     margin: { l: 48, r: 12, t: 8, b: 44 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false,
     font: { family: getComputedStyle(element).fontFamily, size: 12, color: colours.text }, barmode: "stack", dragmode: "zoom",
-    hovermode: "x unified", hoverlabel: { bgcolor: colours.surface, bordercolor: colours.grid, font: { color: colours.strong, size: 12 } },
+    hovermode: "x unified", hoverdistance: 60, hoverlabel: { bgcolor: colours.surface, bordercolor: colours.grid, font: { color: colours.strong, size: 12 } },
     xaxis: { ...axis, fixedrange: false, range: zoom ?? [local(chart.start), local(chart.end)], type: "date", anchor: "y2", showgrid: false,
       nticks: narrow ? 5 : 12, title: title(`Time, ${zone()}`) },
     yaxis: { ...axis, domain: [0.46, 1], range: [0, 1], tickformat: ".0%", nticks: 5, title: title(narrow ? "" : "Negative share") },
     yaxis2: { ...axis, domain: [0, 0.38], rangemode: "tozero", nticks: 4, title: title(narrow ? "" : "Messages") },
-    yaxis3: { domain: [0, 1], range: [0, 1], overlaying: "y", visible: false, fixedrange: true },
+    yaxis3: { range: [0, 1], overlaying: "y", visible: false, fixedrange: true },
+    yaxis4: { range: [0, 1], overlaying: "y2", visible: false, fixedrange: true },
     shapes: edge,
     annotations: wide ? [{ x: local((chart.edge + chart.end) / 2), y: 0.5, xref: "x", yref: "paper", text: chart.gap, showarrow: false,
       textangle: narrow ? -90 : 0, bgcolor: colours.surface, font: { size: 12, color: colours.text } }] : [],
