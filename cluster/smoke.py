@@ -30,6 +30,12 @@ PACED_MESSAGES = 600
 PACED_PER_S = 30
 
 
+def progress(text: str) -> None:
+    """A line for the person who waits; standard output is for the result."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
 def messages(cluster: LocalCluster, event_id: str) -> Iterator[dict[str, Any]]:
     """All messages of an event, page by page."""
     after = ""
@@ -113,15 +119,15 @@ def smoke(cluster: LocalCluster) -> dict[str, Any]:
     cluster.wait_ready()
     report: dict[str, Any] = {"ready_s": round(time.monotonic() - started, 1)}
     event_id = slug(EVENT_NAME)
-    say("up; waiting for the replay to be half way ...")
+    progress("up; waiting for the replay to be half way ...")
     cluster.wait("the replay", lambda: stored(cluster, event_id) >= 800, 120)
     report["killed_pid"] = kill_live(cluster)
     report["stored_at_kill"] = stored(cluster, event_id)
-    say("live pipeline killed; waiting for the end of the replay ...")
+    progress("live pipeline killed; waiting for the end of the replay ...")
     cluster.wait("the end of the replay", lambda: finished(cluster, event_id), 180)
     expected, lost, double = recount(cluster, event_id)
     report |= {"messages": expected, "lost": lost, "double_counted": double, "pss_mb": round(cluster.pss_mb())}
-    say("measuring how long a message takes to be visible ...")
+    progress("measuring how long a message takes to be visible ...")
     with tempfile.TemporaryDirectory() as folder:
         paced = {"replay_path": str(paced_recording(Path(folder))), "replay_event": PACED_EVENT, "replay_query": "*"}
         cluster.deploy({**paced, "replay_speed": 1.0, "replay_times": "shifted"})
