@@ -7,7 +7,8 @@ from app.dashboard.markup import clock, duration, figure, isolated, safe
 from app.dashboard.view import source_name
 from app.views import Statuses
 
-_KEYS = {"x": "EVENTPULSE_X_BEARER_TOKEN", "newsapi": "EVENTPULSE_NEWSAPI_KEY"}
+_X_KEY = "EVENTPULSE_X_BEARER_TOKEN"
+_KEYS = {"x_stream": _X_KEY, "x_search": _X_KEY, "newsapi": "EVENTPULSE_NEWSAPI_KEY"}
 _WORDS = {
     SourceState.CONNECTING: "Connecting",
     SourceState.LIVE: "Live",
@@ -62,7 +63,7 @@ def _row(status: SourceStatus, event: Event) -> str:
     )
     tone = _TONES.get(status.state, "bad")
     state = f'<span class="ep-state ep-tone-{tone}">{_WORDS[status.state]}</span>'
-    said = " ".join(part for part in (safe(status.detail), safe(next_step(status))) if part)
+    said = ". ".join(part for part in (safe(status.detail), safe(next_step(status))) if part)
     numbers = "".join(f'<td role="cell" data-name="{name}">{value}</td>' for name, value in cells)
     return (
         f'<tr role="row"><th role="rowheader" scope="row">{isolated(source_name(status.source))}</th>'

@@ -26,7 +26,17 @@ WINDOWS: Final[Mapping[str, tuple[str, float | None]]] = {
 LABELS: Final = frozenset({ANY, *Label})
 """The labels that can be chosen."""
 
-_NAMES: Final = {"x": "X", "newsapi": "NewsAPI", "replay": "Recording"}
+_NAMES: Final = {
+    "x": "X",
+    "news": "News",
+    "x_stream": "X live stream",
+    "x_search": "X search",
+    "newsapi": "NewsAPI",
+    "replay": "Recording",
+    "batch:x_search": "X search, batch",
+    "batch:newsapi": "NewsAPI, batch",
+    "batch:replay": "Recording, batch",
+}
 
 
 @dataclass(frozen=True, slots=True)

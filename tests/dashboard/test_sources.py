@@ -17,9 +17,9 @@ def status(state: SourceState, source: str = "x", **fields: int) -> SourceStatus
 @pytest.mark.parametrize(
     ("state", "source", "said"),
     [
-        (SourceState.NOT_CONNECTED, "x", "EVENTPULSE_X_BEARER_TOKEN"),
+        (SourceState.NOT_CONNECTED, "x_stream", "EVENTPULSE_X_BEARER_TOKEN"),
         (SourceState.NOT_CONNECTED, "newsapi", "EVENTPULSE_NEWSAPI_KEY"),
-        (SourceState.UNAUTHORIZED, "x", "Check EVENTPULSE_X_BEARER_TOKEN"),
+        (SourceState.UNAUTHORIZED, "x_search", "Check EVENTPULSE_X_BEARER_TOKEN"),
         (SourceState.BUDGET_USED, "x", "Raise the read budget"),
         (SourceState.ERROR, "x", "tries again by itself"),
         (SourceState.LIVE, "x", ""),
@@ -28,6 +28,13 @@ def status(state: SourceState, source: str = "x", **fields: int) -> SourceStatus
 def test_each_state_says_what_to_do(state: SourceState, source: str, said: str) -> None:
     assert said in next_step(status(state, source))
     assert bool(said) == bool(next_step(status(state, source)))
+
+
+def test_a_missing_key_is_one_readable_text_under_the_connectors_name() -> None:
+    missing = SourceStatus("e", "x_stream", SourceState.NOT_CONNECTED, "EVENTPULSE_X_BEARER_TOKEN is not set")
+    html = table(Statuses((missing,), 0), EVENT)
+    assert "X live stream" in html
+    assert "is not set. Set EVENTPULSE_X_BEARER_TOKEN in the environment" in html
 
 
 def test_dead_letters_are_pointed_at() -> None:
