@@ -108,7 +108,7 @@ class LocalCluster:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop(keep_logs=isinstance(error, AppError))
+        self.stop(keep_logs=isinstance(error, AppError) and self._head is not None)
 
     @property
     def url(self) -> str:
