@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,8 @@ from tests.fakes.pipeline import START, message, predicted
 ENGLISH = frozenset({"en"})
 
 
-def _event(query: str = "*", **changes: object) -> Event:
-    return replace(Event("launch", "Launch", query), **changes)  # type: ignore[arg-type]
+def _event(query: str = "*", **changes: Any) -> Event:
+    return replace(Event("launch", "Launch", query), **changes)
 
 
 def test_only_what_matches_the_query_is_kept() -> None:
