@@ -23,6 +23,11 @@ class Settings(BaseSettings):
         description="SQLAlchemy URL, for example postgresql+psycopg://user@host/db. "
         "Default: an SQLite file in the state folder.",
     )
+    mlflow_url: str | None = Field(
+        default=None,
+        description="URL of the MLflow server or database that keeps the training runs and the registered models. "
+        "Default: an SQLite file in the state folder.",
+    )
     model_dir: Path = Field(default=Path("models/default"), description="Folder of the model artifact to serve.")
     model_threads: int = Field(default=2, ge=1, description="CPU threads of one classifier replica.")
 
@@ -56,3 +61,13 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database URL in force."""
         return self.database_url or f"sqlite:///{self.state_dir / 'eventpulse.db'}"
+
+    @property
+    def mlflow(self) -> str:
+        """The URL of the MLflow in force."""
+        return self.mlflow_url or f"sqlite:///{self.state_dir / 'mlflow.db'}"
+
+    @property
+    def mlflow_artifacts(self) -> Path:
+        """Where the files of runs and models lie, unless an MLflow server keeps them."""
+        return self.state_dir / "mlflow"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,24 @@ def store(tmp_path: Path) -> Iterator[Store]:
     with Store(f"sqlite:///{tmp_path / 'eventpulse.db'}") as made:
         made.migrate()
         yield made
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[None]:
+    """The one small Ray that all tests marked `ray` share: two CPUs, no dashboard."""
+    ray = pytest.importorskip("ray")  # not at the top: the core tests start without it
+    folder = tempfile.mkdtemp(prefix="ep-")  # a short path: Ray puts sockets below it
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RAY_AUTH_MODE", "disabled")
+        environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        environment.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        environment.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
+        ray.init(
+            num_cpus=2, include_dashboard=False, _temp_dir=folder, object_store_memory=200_000_000, log_to_driver=False
+        )
+        yield
+        ray.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,14 @@
 """The one on-disk layout of a model, the same in `models/default`, in a registry and on a replica.
 
-    manifest.json     name, version, classes, languages, token limit, measured scores, SHA-256 of every other file
-    model.onnx        int8 weights for the CPU
-    tokenizer.json    the tokenizer, in the format of the `tokenizers` library
+    manifest.json       name, version, classes, languages, token limit, measured scores, SHA-256 of the files below
+    model.onnx          weights for the CPU, int8 unless the manifest says otherwise
+    tokenizer.json      the tokenizer, in the format of the `tokenizers` library
+    model.safetensors   weights for the GPU (optional)
+    config.json         their architecture, as transformers names it (optional)
+    parity.json         how the weights compare with full precision (optional)
 
-Loading verifies every hash; nothing is ever unpickled.
+Loading verifies every hash; nothing is ever unpickled. Any other file, like the card or its pictures, is written after
+the export, has no hash and is never read here, so that a better card is no other model.
 """
 
 from __future__ import annotations
@@ -13,8 +17,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.core.errors import ModelNotFound
 from app.core.types import CLASSES
@@ -22,10 +27,21 @@ from app.core.types import CLASSES
 MANIFEST = "manifest.json"
 ONNX = "model.onnx"
 TOKENIZER = "tokenizer.json"
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+PARITY = "parity.json"
+_REQUIRED = (ONNX, TOKENIZER)
+_OPTIONAL = (WEIGHTS, CONFIG, PARITY)
+
+Precision = Literal["int8", "fp32"]
 
 
 class Manifest(BaseModel):
-    """What a model folder says about itself."""
+    """What a model folder says about itself.
+
+    `precision` is that of the ONNX weights. `parity` sums up parity.json: agreement (share of texts with the label of
+    full precision), recall_loss (macro recall, in points) and speed (times full precision).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,7 +50,9 @@ class Manifest(BaseModel):
     classes: tuple[str, ...]
     languages: tuple[str, ...]
     max_tokens: int
+    precision: Precision = "int8"
     scores: dict[str, float]
+    parity: dict[str, float] = Field(default_factory=dict)
     provenance: dict[str, str]
     files: dict[str, str]
 
@@ -51,17 +69,27 @@ def sha256(path: Path) -> str:
 
 
 def write_manifest(
-    folder: Path, *, name: str, max_tokens: int, scores: Mapping[str, float], provenance: Mapping[str, str]
+    folder: Path,
+    *,
+    name: str,
+    max_tokens: int,
+    scores: Mapping[str, float],
+    provenance: Mapping[str, str],
+    precision: Precision = "int8",
+    parity: Mapping[str, float] | None = None,
 ) -> Manifest:
-    """Write the manifest of the files that lie in `folder`; the version is the start of the weights' hash."""
-    files = {file: sha256(folder / file) for file in (ONNX, TOKENIZER)}
+    """Write the manifest of the files that lie in `folder`; the version is the start of the ONNX weights' hash."""
+    present = [file for file in _OPTIONAL if (folder / file).is_file()]
+    files = {file: sha256(folder / file) for file in (*_REQUIRED, *present)}
     manifest = Manifest(
         name=name,
         version=files[ONNX][:8],
         classes=tuple(label.value for label in CLASSES),
         languages=("en",),
         max_tokens=max_tokens,
+        precision=precision,
         scores=dict(scores),
+        parity=dict(parity or {}),
         provenance=dict(provenance),
         files=files,
     )
@@ -83,7 +111,7 @@ def verify(folder: Path) -> Manifest:
         raise ModelNotFound(f"{path} is not a model manifest: {error}") from error
     if manifest.classes != tuple(label.value for label in CLASSES):
         raise ModelNotFound(f"{path} is of a model with the classes {manifest.classes}")
-    if missing := {ONNX, TOKENIZER} - manifest.files.keys():
+    if missing := set(_REQUIRED) - manifest.files.keys():
         raise ModelNotFound(f"{path} names no hash of {' and '.join(sorted(missing))}")
     for name, expected in manifest.files.items():
         if not (folder / name).is_file():

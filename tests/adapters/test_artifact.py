@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.adapters.artifact import MANIFEST, ONNX, TOKENIZER, sha256, verify, write_manifest
+from app.adapters.artifact import CONFIG, MANIFEST, ONNX, PARITY, TOKENIZER, WEIGHTS, sha256, verify, write_manifest
 from app.core.errors import ModelNotFound
 
 
@@ -34,6 +34,36 @@ def test_what_was_written_is_read_back(folder: Path) -> None:
         {"base": "b"},
     )
     assert set(manifest.files) == {ONNX, TOKENIZER}
+
+
+def test_weights_for_the_gpu_and_the_report_are_hashed_where_they_lie(folder: Path) -> None:
+    for name in (WEIGHTS, CONFIG, PARITY):
+        (folder / name).write_text(name)
+    parity = {"agreement": 0.995}
+    write_manifest(folder, name="t", max_tokens=64, scores={}, provenance={}, precision="fp32", parity=parity)
+    manifest = verify(folder)
+    assert set(manifest.files) == {ONNX, TOKENIZER, WEIGHTS, CONFIG, PARITY}
+    assert (manifest.precision, manifest.parity) == ("fp32", parity)
+    for name in (WEIGHTS, CONFIG, PARITY):
+        (folder / name).write_text("other")
+        with pytest.raises(ModelNotFound, match=f"{name} is not the file"):
+            verify(folder)
+        (folder / name).write_text(name)
+
+
+def test_a_manifest_from_before_parity_was_measured_still_loads(folder: Path) -> None:
+    manifest = json.loads((folder / MANIFEST).read_text())
+    del manifest["precision"], manifest["parity"]
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    assert (verify(folder).precision, verify(folder).parity) == ("int8", {})
+
+
+def test_a_card_and_its_pictures_are_no_part_of_the_model(folder: Path) -> None:
+    before = verify(folder)
+    (folder / "README.md").write_text("a card")
+    (folder / "pictures").mkdir()
+    (folder / "pictures" / "confusion.png").write_bytes(b"picture")
+    assert verify(folder) == before
 
 
 def test_other_weights_are_another_version(folder: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import shutil
 import threading
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.adapters.artifact import ONNX, TOKENIZER
-from app.adapters.onnx import OnnxClassifier, softmax, token_batches
+from app.adapters.onnx import OnnxClassifier
+from app.adapters.tokens import padded, softmax, token_batches
 from app.core.errors import ModelNotFound
 from app.core.types import CLASSES, Label
 
@@ -131,11 +133,15 @@ def test_a_tampered_file_is_refused(name: str, tmp_path: Path) -> None:
 
 
 def test_the_artifact_holds_no_pickle() -> None:
-    assert {path.suffix for path in MODEL.iterdir()} <= {".json", ".onnx", ".md"}
-    for path in MODEL.iterdir():
-        start = path.read_bytes()[:2]
-        assert start[:1] != b"\x80", f"{path} begins like a pickle"
-        assert start != b"PK", f"{path} begins like a torch file"
+    files = [path for path in MODEL.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} <= {".json", ".onnx", ".safetensors", ".md", ".png", ".svg"}
+    for path in files:
+        content = path.read_bytes()
+        if path.suffix == ".safetensors":
+            assert json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        else:
+            assert content[:1] != b"\x80", f"{path} begins like a pickle"
+            assert content[:2] != b"PK", f"{path} begins like a torch file"
 
 
 @given(st.lists(st.integers(1, 200), max_size=80), st.integers(1, 400))
@@ -145,6 +151,14 @@ def test_batches_hold_each_row_once_within_the_budget(lengths: list[int], budget
     for batch in batches:
         longest = max(lengths[index] for index in batch)
         assert len(batch) == 1 or longest * len(batch) <= budget
+
+
+@given(st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=12), min_size=1, max_size=8))
+def test_padding_is_masked_and_nothing_else(rows: list[list[int]]) -> None:
+    ids, mask = padded(rows)
+    assert ids.shape == mask.shape == (len(rows), max(map(len, rows)))
+    assert [ids[i][mask[i] == 1].tolist() for i in range(len(rows))] == rows
+    assert not ids[mask == 0].any()
 
 
 def test_softmax_of_large_logits_is_finite() -> None:

@@ -14,7 +14,7 @@ SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 WORDS = ["bad", "awful", "noon", "monday", "good", "great", "a", "day", "it", "is"]
 
 
-def write_base(folder: Path) -> Path:
+def write_base(folder: Path, seed: int = 1) -> Path:
     """Model and tokenizer, as `from_pretrained` reads them."""
     tokenizer = Tokenizer(models.WordPiece({word: i for i, word in enumerate(SPECIAL + WORDS)}, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
@@ -28,7 +28,7 @@ def write_base(folder: Path) -> Path:
         sep_token="[SEP]",
         mask_token="[MASK]",
     ).save_pretrained(folder)
-    torch.manual_seed(1)
+    torch.manual_seed(seed)
     config = BertConfig(
         vocab_size=len(SPECIAL + WORDS),
         hidden_size=32,

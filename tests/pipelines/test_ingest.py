@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -146,25 +144,9 @@ def test_batches_of_any_size_give_the_same_counts(classify: Classify, store: Sto
     assert store.totals("launch-1") == store.totals("launch-3")
 
 
-@pytest.fixture
-def ray_here(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    ray = pytest.importorskip("ray")  # not at the top: the core tests start without it
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    folder = tempfile.mkdtemp(prefix="ep-")  # a short path: Ray puts sockets below it
-    ray.init(
-        num_cpus=2, include_dashboard=False, _temp_dir=folder, object_store_memory=100_000_000, log_to_driver=False
-    )
-    yield
-    ray.shutdown()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.mark.ray
 @pytest.mark.filterwarnings("ignore")
-def test_a_recording_is_ingested_twice_and_counted_once(ray_here: None, tmp_path: Path) -> None:
+def test_a_recording_is_ingested_twice_and_counted_once(ray_cluster: None, tmp_path: Path) -> None:
     path = tmp_path / "rec.jsonl"
     posts = [
         message(number, f"the watch number {number} is {'great' if number % 2 else 'awful'}") for number in range(600)

@@ -1,0 +1,101 @@
+"""What every transformer classifier does alike: tokenize, batch by length, and turn logits into predictions.
+
+It needs neither torch nor a runtime: `onnx` and `torch` beside it bring what computes the logits.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from app.adapters.artifact import TOKENIZER, Manifest
+from app.core.errors import ClassifierError
+from app.core.text import model_text
+from app.core.types import CLASSES, Prediction
+
+Ids: TypeAlias = npt.NDArray[np.int64]
+Logits: TypeAlias = npt.NDArray[np.float32]
+
+
+def token_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Indices of rows of similar length, at least one a batch, whose padded size stays within `budget` tokens."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and lengths[index] * (len(batch) + 1) > budget:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+def padded(rows: Sequence[Sequence[int]]) -> tuple[Ids, Ids]:
+    """Token ids, padded with 0, and attention mask: both of shape [rows, longest row]."""
+    ids = np.zeros((len(rows), max(map(len, rows))), dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = row
+        mask[i, : len(row)] = 1
+    return ids, mask
+
+
+def softmax(logits: Logits) -> npt.NDArray[np.float64]:
+    """Probabilities along the last axis."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    exponent = np.exp(shifted)
+    return np.asarray(exponent / exponent.sum(axis=-1, keepdims=True))
+
+
+class TokenClassifier(ABC):
+    """A classifier of tokenized texts; what is left to a subclass is `_run`.
+
+    `folder` is verified and `manifest` is its manifest. `tokens_per_call` is the most padded tokens of one call.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest, *, backend: str, tokens_per_call: int) -> None:
+        self.model = manifest.model
+        self.languages = frozenset(manifest.languages)
+        self.backend = backend
+        self.tokens_per_call = tokens_per_call
+        self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(manifest.max_tokens)
+
+    @abstractmethod
+    def _run(self, ids: Ids, mask: Ids) -> Logits:
+        """Logits of shape [rows, classes]."""
+
+    def classify(self, texts: Sequence[str]) -> list[Prediction]:
+        """One prediction a text, in order; equal texts are computed once. Raises ClassifierError."""
+        prepared = [model_text(text) for text in texts]
+        distinct = list(dict.fromkeys(prepared))
+        known = dict(zip(distinct, self._predict(distinct), strict=True))
+        return [known[text] for text in prepared]
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of texts that went through `app.core.text.model_text`."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+
+    def logits(self, rows: Sequence[Sequence[int]]) -> Logits:
+        """Logits of shape [rows, classes], in the order of the token rows."""
+        logits = np.zeros((len(rows), len(CLASSES)), dtype=np.float32)
+        for batch in token_batches([len(row) for row in rows], self.tokens_per_call):
+            logits[batch] = self._run(*padded([rows[index] for index in batch]))
+        return logits
+
+    def _predict(self, texts: list[str]) -> list[Prediction]:
+        logits = self.logits(self.encode(texts))
+        if not np.isfinite(logits).all():
+            raise ClassifierError(f"the model {self.model} gave a score that is not a number")
+        return [self._prediction(row) for row in softmax(logits)]
+
+    def _prediction(self, probabilities: npt.NDArray[np.float64]) -> Prediction:
+        negative, neutral, positive = (float(p) for p in probabilities)
+        label = CLASSES[int(probabilities.argmax())]
+        return Prediction(label, (negative, neutral, positive), self.model, self.backend)
