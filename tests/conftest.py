@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import socket
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,10 @@ def ray_cluster() -> Iterator[None]:
         )
         yield
         ray.shutdown()
+        with warnings.catch_warnings():
+            # What Ray leaves open or running is not for the tests to answer for.
+            warnings.simplefilter("ignore")
+            gc.collect()
     shutil.rmtree(folder, ignore_errors=True)
 
 
