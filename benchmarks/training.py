@@ -6,8 +6,8 @@ batches, in one run.
 
 DIR holds tweeteval/train.parquet. Sides alternate, slice by slice: the loop of `pipelines.train` (batches padded as
 they come, moving average of the weights, progress bar, a seed each step, its share of a checkpoint every 500 steps),
-then a plain loop over the batches that it has just learnt, padded beforehand: model, loss, backward, clip, AdamW. Both
-have the same base, precision, threads and optimiser; evaluation is in neither.
+and a plain loop over the same batches, padded beforehand: model, loss, backward, clip, AdamW. Both have the same base,
+precision, threads and optimiser; evaluation is in neither.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -32,24 +33,21 @@ from app.core.types import CLASSES
 from pipelines.batches import pad
 from pipelines.dataset import load_labelled
 from pipelines.fit import FitConfig, Fitting
-from pipelines.objectives import Objective, Sentiment, autocast, hard, load
+from pipelines.objectives import Sentiment, autocast, hard, load
 
 CHECKPOINT_EVERY = 500
 TARGET = 0.9
 WARM_STEPS = 8
 
+Step: TypeAlias = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # token ids, mask, labels
+
 
 class Loop(Fitting):
-    """The loop under test. It notes its batches; saving is timed apart, as it falls due too rarely for a slice."""
+    """The loop under test. Saving is timed apart, as it falls due too rarely for a slice."""
 
-    def __init__(self, config: FitConfig, objective: Objective, out: Path) -> None:
-        super().__init__(config, objective, out)
-        self.learnt: list[list[int]] = []
-
-    def learn(self, rows: list[int]) -> float:
-        """One step."""
-        self.learnt.append(rows)
-        return super().learn(rows)
+    def coming(self, steps: int) -> list[list[int]]:
+        """The batches of the next steps of the first epoch."""
+        return self._batches(0)[self.step : self.step + steps]
 
     def save(self) -> None:
         """Leaves it for later."""
@@ -69,15 +67,16 @@ class Bare:
         self.model = load(AutoModelForSequenceClassification, base, num_labels=len(CLASSES)).to(device).train()
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=learning_rate, fused=True)
 
-    def loss(self, ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def loss(self, batch: Step) -> torch.Tensor:
         """Mean cross-entropy."""
+        ids, mask, labels = batch
         with autocast(self.device):
             logits = self.model(input_ids=ids, attention_mask=mask).logits
         return cross_entropy(logits.float(), labels)
 
-    def learn(self, ids: torch.Tensor, mask: torch.Tensor, labels: torch.Tensor) -> None:
+    def learn(self, batch: Step) -> None:
         """One step."""
-        torch.autograd.backward(self.loss(ids, mask, labels))
+        torch.autograd.backward(self.loss(batch))
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -95,7 +94,7 @@ class Race:
         self.bare = Bare(base, config.learning_rate, self.loop.device)
         self._agree(list(range(16)))
 
-    def _ready(self, rows: list[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def _ready(self, rows: list[int]) -> Step:
         ids, mask = pad([self.objective.rows[row] for row in rows], self.objective.tokenizer.pad_token_id)
         device = self.loop.device
         return ids.to(device), mask.to(device), self.labels[rows].to(device)
@@ -104,7 +103,7 @@ class Race:
         self.bare.model.eval()
         with torch.inference_mode():
             ours = self.objective.loss(self.loop.model.eval(), rows, self.loop.device).item()
-            theirs = self.bare.loss(*self._ready(rows)).item()
+            theirs = self.bare.loss(self._ready(rows)).item()
         self.bare.model.train()
         if abs(ours - theirs) > 1e-3 * abs(theirs):
             raise ConfigError(f"the losses differ before the first step: {ours} and {theirs}")
@@ -120,29 +119,37 @@ class Race:
         run = self.loop.run(checkpoint_every=steps)
         ours, theirs = [], []
         for pair in range(pairs + 1):
-            done = len(self.loop.learnt)
-            started = self._finish()
-            next(run)
-            taken = self._finish() - started + saving * steps / CHECKPOINT_EVERY
-            batches = self.loop.learnt[done:]
-            samples = sum(map(len, batches))
+            batches = self.loop.coming(steps)
             ready = [self._ready(rows) for rows in batches]
-            started = self._finish()
-            for each in ready:
-                self.bare.learn(*each)
-            if pair == 0:  # the bare side warms up
+
+            # Who is first changes, so that neither always finds the caches of the other.
+            if pair % 2:
+                taken = self._timed(run, 1)
+                bare_taken = self._timed(map(self.bare.learn, ready), steps)
+            else:
+                bare_taken = self._timed(map(self.bare.learn, ready), steps)
+                taken = self._timed(run, 1)
+            if pair == 0:  # to warm up
                 continue
-            ours.append(samples / taken)
-            theirs.append(samples / (self._finish() - started))
+            samples = sum(map(len, batches))
+            ours.append(samples / (taken + saving * steps / CHECKPOINT_EVERY))
+            theirs.append(samples / bare_taken)
             sys.stderr.write(f"\npair {pair}: loop {ours[-1]:.0f}/s, bare {theirs[-1]:.0f}/s\n")
         return ours, theirs, saving
+
+    def _timed(self, work: Iterator[object], times: int) -> float:
+        """Seconds until so many things have come out of `work`."""
+        started = self._finish()
+        for _ in range(times):
+            next(work)
+        return self._finish() - started
 
     def steps_in(self, seconds: float) -> int:
         """How many steps take about that time, and not so few that chance decides."""
         for step in range(2 * WARM_STEPS):
             if step == WARM_STEPS:
                 started = self._finish()
-            self.bare.learn(*self._ready(list(range(step * 32, step * 32 + 32))))
+            self.bare.learn(self._ready(list(range(step * 32, step * 32 + 32))))
         return max(WARM_STEPS, round(seconds * WARM_STEPS / (self._finish() - started)))
 
 

@@ -10,10 +10,15 @@ import html
 import re
 import unicodedata
 
+import emoji
+
 # TweetEval, which the model is trained on, writes every handle as @user and every link as http.
 _LINK = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 # The accents a handle may drag behind it: left in place, one would melt into the "r" of "@user".
 _HANDLE = re.compile(r"(?<![\w@])@\w+[\u0300-\u036f]*")
+_SKIN_TONE = re.compile("[\U0001f3fb-\U0001f3ff]")
+# An emoji that was spelled out, and the same again right behind it: the first says it all.
+_SPELLED_RUN = re.compile("(\0[^\0]+\0)(?:\\s*\\1)+")
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _SPACE = re.compile(r"\s+")
 _RETWEET = re.compile(r"^(?:RT @\w+:?\s*)+", re.IGNORECASE)
@@ -95,8 +100,21 @@ def clean(text: str) -> str:
 
 
 def model_text(text: str) -> str:
-    """What the model reads: the cleaned text with handles as ``@user`` and links as ``http``. Idempotent."""
-    return _HANDLE.sub("@user", _LINK.sub("http", clean(text)))
+    """What the model reads: the cleaned text with handles as ``@user``, links as ``http``, emoji by name. Idempotent."""
+    return _spell_emoji(_HANDLE.sub("@user", _LINK.sub("http", clean(text))))
+
+
+def _spell_emoji(text: str) -> str:
+    """Emoji as their English names ("face with tears of joy"), without skin tones, a run of the same one once.
+
+    To the vocabulary of the model every emoji is the same unknown token; their names are words that it knows.
+    """
+    if text.isascii():
+        return text
+    named = _SPELLED_RUN.sub(r"\1", emoji.demojize(_SKIN_TONE.sub("", text), delimiters=("\0", "\0")))
+    parts = named.split("\0")
+    parts[1::2] = [f" {name.replace('_', ' ')} " for name in parts[1::2]]
+    return _SPACE.sub(" ", "".join(parts)).strip()
 
 
 def fold(text: str) -> str:
