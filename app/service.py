@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.adapters.database import storable
 from app.adapters.records import DeadLetterPage, Facets, MessageFilter, MessagePage
 from app.adapters.store import Store
+from app.classification import Classify
 from app.core.errors import AppError, InvalidInput, QueryError
 from app.core.ids import slug
 from app.core.prevalence import difference, share
 from app.core.query import Dialect, compile_for, parse, render
-from app.core.types import CLASSES, Bucket, Count, Event, Grain, Label, Prediction, SourceState, SourceStatus
+from app.core.types import CLASSES, Bucket, Count, Event, Grain, Label, SourceState, SourceStatus
 from app.settings import Settings
 from app.views import (
     Basis,
@@ -31,8 +31,6 @@ from app.views import (
     Statuses,
     Timeline,
 )
-
-Classify: TypeAlias = Callable[[Sequence[str]], Awaitable[list[Prediction]]]
 
 # Steps a timeline may have, in seconds, with the roll-up each is added up from.
 STEPS: tuple[tuple[int, Grain], ...] = (
@@ -260,22 +258,6 @@ class Service:
         return self._store.dead_letters(event_id, limit=limit, after=after)
 
     # The model
-
-    async def classify(self, texts: Sequence[str]) -> list[Prediction]:
-        """Classify texts, in order. Raises InvalidInput beyond the settings' limits, Overloaded, ClassifierError."""
-        if not texts:
-            raise InvalidInput("no text: give at least one", field="texts")
-        if len(texts) > self._settings.max_batch:
-            raise InvalidInput(f"{len(texts)} texts: at most {self._settings.max_batch} in one request", field="texts")
-        for index, text in enumerate(texts):
-            if len(text) > self._settings.max_text_chars:
-                raise InvalidInput(
-                    f"text {index} has {len(text)} characters: at most {self._settings.max_text_chars}",
-                    field=f"texts.{index}",
-                )
-            if not text.strip():
-                raise InvalidInput(f"text {index} is empty", field=f"texts.{index}")
-        return await self._classify(texts)
 
     async def health(self) -> Health:
         """Whether the database answers and the model classifies."""

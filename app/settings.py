@@ -31,6 +31,14 @@ class Settings(BaseSettings):
     model_dir: Path = Field(default=Path("models/default"), description="Folder of the model artifact to serve.")
     model_threads: int = Field(default=2, ge=1, description="CPU threads of one classifier replica.")
 
+    classify_deadline_s: float = Field(
+        default=30.0, gt=0, description="Longest time that a request may wait for the classifier, in seconds."
+    )
+    cached_texts: int = Field(default=50_000, ge=1, description="Predictions that the router remembers.")
+    waiting_texts: int = Field(
+        default=8192, ge=1, description="Most texts that wait for one backend; more are refused for the moment."
+    )
+
     api_token: SecretStr | None = Field(
         default=None,
         description="Bearer token that the HTTP API asks for. Set it before anything listens beyond 127.0.0.1.",

@@ -40,8 +40,8 @@ _LEAST_IDLE_S = 0.05
 class AsyncClassifier(Protocol):
     """The classifier as the pipeline sees it."""
 
-    async def classify(self, texts: Sequence[str]) -> list[Prediction]:
-        """One prediction a text, in order."""
+    async def classify(self, texts: Sequence[str], keys: Sequence[str] | None = None) -> list[Prediction]:
+        """One prediction a text, in order; `keys` are the ids of the messages, which decide the arm."""
 
 
 @dataclass(frozen=True, slots=True)

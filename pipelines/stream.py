@@ -14,7 +14,7 @@ from ray.serve import Application
 
 from app.adapters.store import Store
 from app.core.errors import ClassifierError, Overloaded
-from app.serving.handles import bind, classifier_handle
+from app.serving.handles import GRACE_S, bind, router_handle
 from app.settings import Settings
 from pipelines.supervise import Supervisor, ensure_replay_event
 
@@ -43,9 +43,9 @@ class LivePipeline:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
-        classifier = classifier_handle()
         while True:
             try:
+                classifier = router_handle(self._settings.classify_deadline_s + GRACE_S)
                 trained = await classifier.languages()
                 break
             except Overloaded as error:  # the classifier is still coming up

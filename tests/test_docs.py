@@ -141,7 +141,9 @@ def test_figures_of_the_model_are_those_of_its_card() -> None:
     assert [row for row in rows if row not in page] == []
 
 
-async def no_model(texts: Sequence[str]) -> list[Prediction]:
+async def no_model(
+    texts: Sequence[str], keys: Sequence[str] | None = None, deadline_s: float | None = None
+) -> list[Prediction]:
     raise AssertionError("the documentation classifies nothing")
 
 
@@ -149,7 +151,7 @@ def test_routes_on_the_api_page_exist(tmp_path: Path) -> None:
     settings = Settings(_env_file=None, database_url=f"sqlite:///{tmp_path / 'docs.db'}")
     with Store(settings.database) as store:
         store.migrate()
-        app = build_api(Service(store, no_model, settings), settings)
+        app = build_api(Service(store, no_model, settings), no_model, settings)
     paths = {getattr(route, "path", "") for route in app.routes} | set(app.openapi()["paths"])
     patterns = [re.sub(r"\{[^}]+\}", "[^/]+", path.removeprefix("/v1")) for path in paths]
     found = re.findall(r"(?:/v1|\$API)(/[\w{}./:-]+)", API_PAGE.read_text())

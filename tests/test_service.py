@@ -22,7 +22,9 @@ NOW = NOON + timedelta(days=3)
 NAIVE = NOON.replace(tzinfo=None)
 
 
-async def _classify(texts: Sequence[str]) -> list[Prediction]:
+async def _classify(
+    texts: Sequence[str], keys: Sequence[str] | None = None, deadline_s: float | None = None
+) -> list[Prediction]:
     return [_prediction(Label.POSITIVE) for _ in texts]
 
 
@@ -400,28 +402,7 @@ def test_dead_letters_are_counted_and_shown(service: Service, store: Store) -> N
     assert len(service.dead_letters("launch", limit=2).items) == 2
 
 
-# The model
-
-
-@pytest.mark.anyio
-async def test_texts_are_classified(service: Service) -> None:
-    assert [made.label for made in await service.classify(["a", "b", "c"])] == [Label.POSITIVE] * 3
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize(
-    ("texts", "field"),
-    [
-        ([], "texts"),
-        (["x"] * 4, "texts"),
-        (["x", "x" * 11], "texts.1"),
-        (["x", "x", " \n"], "texts.2"),
-    ],
-)
-async def test_limits_of_classify(service: Service, texts: list[str], field: str) -> None:
-    with pytest.raises(InvalidInput) as refused:
-        await service.classify(texts)
-    assert refused.value.field == field
+# Health
 
 
 @pytest.mark.anyio

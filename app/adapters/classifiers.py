@@ -1,4 +1,4 @@
-"""What every classifier is: texts in, predictions out, in the same order."""
+"""What every classifier is: texts or token ids in, predictions out, in the same order."""
 
 from __future__ import annotations
 
@@ -9,15 +9,30 @@ from app.core.types import Prediction
 
 
 class Classifier(Protocol):
-    """A loaded model. Takes original texts: it normalises them itself, so that no caller can forget to."""
+    """A loaded model. Given texts, it takes them as people wrote them, so that no caller can forget to clean them."""
 
     @property
     def model(self) -> str:
         """Name and version of the model, as stored with each prediction."""
 
     @property
+    def backend(self) -> str:
+        """What computes it, and in which precision: onnx-int8, torch-bf16 ..."""
+
+    @property
+    def tokenizer(self) -> str:
+        """SHA-256 of the tokenizer's file: whoever has the same one may send token ids."""
+
+    @property
     def languages(self) -> frozenset[str]:
         """ISO 639-1 codes of the languages that the model was trained for."""
 
+    @property
+    def tokens_per_call(self) -> int:
+        """The most padded tokens of one call of the runtime: a good size for a batch is some of these."""
+
     def classify(self, texts: Sequence[str]) -> list[Prediction]:
-        """One prediction for each text, in order; an empty sequence gives an empty list."""
+        """One prediction for each text, in order; an empty sequence gives an empty list. Raises ClassifierError."""
+
+    def score(self, rows: Sequence[Sequence[int]]) -> list[Prediction]:
+        """One prediction for each row of token ids, in order. Raises ClassifierError."""

@@ -52,6 +52,23 @@ def softmax(logits: Logits) -> npt.NDArray[np.float64]:
     return np.asarray(exponent / exponent.sum(axis=-1, keepdims=True))
 
 
+class Encoder:
+    """The tokenizer of an artifact: texts to the token ids that its model takes. Thread-safe.
+
+    `sha256` is that of the tokenizer's file: rows of one encoder fit every model that names the same one.
+    """
+
+    def __init__(self, folder: Path, manifest: Manifest) -> None:
+        self.sha256 = manifest.files[TOKENIZER]
+        self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(manifest.max_tokens)
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of texts that went through `app.core.text.model_text`."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+
+
 class TokenClassifier(ABC):
     """A classifier of tokenized texts; what is left to a subclass is `_run`.
 
@@ -63,9 +80,8 @@ class TokenClassifier(ABC):
         self.languages = frozenset(manifest.languages)
         self.backend = backend
         self.tokens_per_call = tokens_per_call
-        self._tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(manifest.max_tokens)
+        self._encoder = Encoder(folder, manifest)
+        self.tokenizer = self._encoder.sha256
 
     @abstractmethod
     def _run(self, ids: Ids, mask: Ids) -> Logits:
@@ -75,12 +91,19 @@ class TokenClassifier(ABC):
         """One prediction a text, in order; equal texts are computed once. Raises ClassifierError."""
         prepared = [model_text(text) for text in texts]
         distinct = list(dict.fromkeys(prepared))
-        known = dict(zip(distinct, self._predict(distinct), strict=True))
+        known = dict(zip(distinct, self.score(self.encode(distinct)), strict=True))
         return [known[text] for text in prepared]
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of texts that went through `app.core.text.model_text`."""
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+        return self._encoder.encode(texts)
+
+    def score(self, rows: Sequence[Sequence[int]]) -> list[Prediction]:
+        """One prediction for each row of token ids, in order. Raises ClassifierError."""
+        logits = self.logits(rows)
+        if not np.isfinite(logits).all():
+            raise ClassifierError(f"the model {self.model} gave a score that is not a number")
+        return [self._prediction(row) for row in softmax(logits)]
 
     def logits(self, rows: Sequence[Sequence[int]]) -> Logits:
         """Logits of shape [rows, classes], in the order of the token rows."""
@@ -88,12 +111,6 @@ class TokenClassifier(ABC):
         for batch in token_batches([len(row) for row in rows], self.tokens_per_call):
             logits[batch] = self._run(*padded([rows[index] for index in batch]))
         return logits
-
-    def _predict(self, texts: list[str]) -> list[Prediction]:
-        logits = self.logits(self.encode(texts))
-        if not np.isfinite(logits).all():
-            raise ClassifierError(f"the model {self.model} gave a score that is not a number")
-        return [self._prediction(row) for row in softmax(logits)]
 
     def _prediction(self, probabilities: npt.NDArray[np.float64]) -> Prediction:
         negative, neutral, positive = (float(p) for p in probabilities)

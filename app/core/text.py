@@ -100,7 +100,7 @@ def clean(text: str) -> str:
 
 
 def model_text(text: str) -> str:
-    """What the model reads: the cleaned text with handles as ``@user``, links as ``http``, emoji by name. Idempotent."""
+    """What the model reads: the cleaned text, handles as ``@user``, links as ``http``, emoji by name. Idempotent."""
     return _spell_emoji(_HANDLE.sub("@user", _LINK.sub("http", clean(text))))
 
 

@@ -17,17 +17,16 @@ from fastapi.security import HTTPBearer
 from pydantic import AwareDatetime
 
 from app.adapters.records import DeadLetterPage, Facets, MessageFilter
-from app.core.errors import ConfigError, InvalidInput
+from app.classification import Classification, Classify
+from app.core.errors import InvalidInput
 from app.core.types import Event, Label
 from app.service import EventDraft, Service
-from app.serving.limits import BearerToken, BodyLimit, install, json_only
+from app.serving.limits import guard, json_only
+from app.serving.model_api import classify_routes
 from app.serving.schemas import (
     Alive,
-    ClassifyRequest,
     EventList,
     Messages,
-    PredictionAnswer,
-    Predictions,
     QueryRequest,
     answers,
 )
@@ -48,7 +47,6 @@ _TAGS = [
 ]
 _JSON = [Depends(json_only)]
 
-model_routes = APIRouter(tags=["model"])
 event_routes = APIRouter(tags=["events"])
 number_routes = APIRouter(tags=["numbers"])
 message_routes = APIRouter(tags=["messages"])
@@ -89,16 +87,6 @@ async def _selection(
 
 
 Selected = Annotated[Selection, Depends(_selection)]
-
-
-@model_routes.post("/classify", responses=answers("classify", 413, 415, 422), dependencies=_JSON)
-async def classify(service: Asked, asked: ClassifyRequest) -> Predictions:
-    """Classify texts as negative, neutral or positive."""
-    if (asked.texts is None) is (asked.text is None):
-        raise InvalidInput("give either texts or text", field="texts")
-    texts = asked.texts if asked.texts is not None else [asked.text or ""]
-    said = await service.classify(texts)
-    return Predictions(predictions=[PredictionAnswer.of(prediction) for prediction in said])
 
 
 @event_routes.get("/events", responses=answers("events"))
@@ -274,11 +262,8 @@ def _operation_id(route: APIRoute) -> str:
     return route.name
 
 
-def build_api(service: Service, settings: Settings) -> FastAPI:
-    """The API on a service. Raises ConfigError for a token that is set but empty."""
-    token = settings.api_token.get_secret_value() if settings.api_token is not None else None
-    if token is not None and not token.strip():
-        raise ConfigError("EVENTPULSE_API_TOKEN is empty: give it a value, or leave it out to ask for no token")
+def build_api(service: Service, classify: Classify, settings: Settings) -> FastAPI:
+    """The API on a service and a model. Raises ConfigError for a token that is set but empty."""
     app = FastAPI(
         title="EventPulse",
         summary="Public reaction to named events, counted exactly.",
@@ -290,13 +275,11 @@ def build_api(service: Service, settings: Settings) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     app.state.service = service
-    app.state.guarded = token is not None
-    guarded = [Depends(HTTPBearer(auto_error=False))] if token is not None else []  # for the page /docs
-    for router in (model_routes, event_routes, number_routes, message_routes):
+    app.state.classification = Classification(classify, settings)
+    app.state.guarded = settings.api_token is not None
+    guarded = [Depends(HTTPBearer(auto_error=False))] if app.state.guarded else []  # for the page /docs
+    for router in (classify_routes("/classify"), event_routes, number_routes, message_routes):
         app.include_router(router, dependencies=guarded)
     app.include_router(process_routes)
-    app.add_middleware(BodyLimit, most=settings.max_body_bytes)
-    if token is not None:
-        app.add_middleware(BearerToken, token=token.strip())
-    install(app)
+    guard(app, settings)
     return app

@@ -20,12 +20,14 @@ from app.adapters.database import mended
 from app.core.errors import (
     AppError,
     ClassifierError,
+    ConfigError,
     InvalidInput,
     NotFound,
     Overloaded,
     QueryError,
     StoreError,
 )
+from app.settings import Settings
 
 OPEN_PATHS: Final = frozenset({"/health", "/ready"})
 """What is answered without a token: what asks whether the process lives has none."""
@@ -122,8 +124,22 @@ async def on_failure(request: Request, error: Exception) -> Response:
     return refusal(500, "internal", f"something went wrong; the log has it under {number}")
 
 
-def install(app: FastAPI) -> None:
-    """Let every error of an app be answered in the one shape; call it after adding other middleware."""
+def guard(app: FastAPI, settings: Settings) -> None:
+    """Limit bodies, ask for the token if there is one, and answer every error in the one shape.
+
+    Raises ConfigError for a token that is set but empty.
+    """
+    app.add_middleware(BodyLimit, most=settings.max_body_bytes)
+    if settings.api_token is not None:
+        token = settings.api_token.get_secret_value().strip()
+        if not token:
+            raise ConfigError("EVENTPULSE_API_TOKEN is empty: give it a value, or leave it out to ask for no token")
+        app.add_middleware(BearerToken, token=token)
+    _answer_errors(app)
+
+
+def _answer_errors(app: FastAPI) -> None:
+    """The outermost middleware, so added last."""
     for kind in (AppError, RequestValidationError, StarletteHTTPException):
         app.add_exception_handler(kind, on_refusal)
     # A handler that the app itself has for Exception answers and raises again: a crash in Ray Serve's eyes.

@@ -31,10 +31,16 @@ class _Wire(BaseModel):
 
 
 class ClassifyRequest(_Wire):
-    """Texts to classify: either `texts` or `text`."""
+    """Texts to classify: either `texts` or `text`.
+
+    `ids` name the messages, one a text: while the weights of the arms stay, the same id is answered by the same arm.
+    `deadline_s` is how many seconds the answer is worth waiting for; the server has a limit of its own.
+    """
 
     texts: list[Text] | None = Field(default=None, examples=[["I love it", "The queue was endless"]])
     text: Text | None = Field(default=None, examples=["I love it"])
+    ids: list[Annotated[Text, Field(max_length=200)]] | None = Field(default=None, examples=[["post-1", "post-2"]])
+    deadline_s: float | None = Field(default=None, gt=0, le=300, examples=[5])
 
 
 class QueryRequest(_Wire):
@@ -45,13 +51,14 @@ class QueryRequest(_Wire):
 
 
 class PredictionAnswer(_Wire):
-    """What the model said of a text. `confidence` is the probability of the label."""
+    """What the model said of a text, and who said it. `confidence` is the probability of the label."""
 
     label: Label
     confidence: float
     probabilities: dict[Label, float]
     model: str
     backend: str
+    arm: str
 
     @classmethod
     def of(cls, said: Prediction) -> PredictionAnswer:
@@ -62,6 +69,7 @@ class PredictionAnswer(_Wire):
             probabilities=dict(zip(CLASSES, said.probabilities, strict=True)),
             model=said.model,
             backend=said.backend,
+            arm=said.arm,
         )
 
 
@@ -172,6 +180,7 @@ _PREDICTION: Final[dict[str, JSON]] = {
     "probabilities": {"negative": 0.01, "neutral": 0.05, "positive": 0.94},
     "model": "minilm-tweeteval-1",
     "backend": "onnx-int8",
+    "arm": "champion",
 }
 _MESSAGE: Final[dict[str, JSON]] = {
     "id": "x:1860000000000000000",

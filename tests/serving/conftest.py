@@ -38,7 +38,7 @@ def service(store: Store, settings: Settings) -> Service:
 
 @pytest.fixture
 def app(service: Service, settings: Settings) -> FastAPI:
-    return build_api(service, settings)
+    return build_api(service, classify, settings)
 
 
 @pytest.fixture

@@ -25,7 +25,9 @@ def said(label: Label, model: str = "tiny") -> Prediction:
     return Prediction(label, shares[label], model, "fake")
 
 
-async def classify(texts: Sequence[str]) -> list[Prediction]:
+async def classify(
+    texts: Sequence[str], keys: Sequence[str] | None = None, deadline_s: float | None = None
+) -> list[Prediction]:
     """Negative with `bad` in it, positive with `good`; some words make it fail."""
     for text in texts:
         if text == "queue full":

@@ -58,6 +58,7 @@ def test_texts_are_classified_in_order(client: TestClient) -> None:
         "probabilities": {"negative": 0.1, "neutral": 0.1, "positive": 0.8},
         "model": "tiny",
         "backend": "fake",
+        "arm": "champion",
     }
     assert second["label"] == "negative"
     assert [said["label"] for said in client.post("/classify", json={"text": "?"}).json()["predictions"]] == ["neutral"]

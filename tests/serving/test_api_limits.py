@@ -102,7 +102,7 @@ def test_an_unexpected_error_is_logged_and_not_told(client: TestClient, caplog: 
 def broken(tmp_path: Path, settings: Settings) -> Iterator[TestClient]:
     """An API whose database has no tables."""
     with Store(f"sqlite:///{tmp_path}/empty.db") as store:
-        app = build_api(Service(store, classify, settings), settings)
+        app = build_api(Service(store, classify, settings), classify, settings)
         with TestClient(app) as client:
             yield client
 
@@ -121,7 +121,7 @@ def test_a_refusing_database_is_a_503(broken: TestClient) -> None:
 
 @pytest.fixture
 def guarded(service: Service, settings: Settings) -> FastAPI:
-    return build_api(service, settings.model_copy(update={"api_token": SecretStr(TOKEN)}))
+    return build_api(service, classify, settings.model_copy(update={"api_token": SecretStr(TOKEN)}))
 
 
 def test_a_token_opens_what_is_guarded(guarded: FastAPI) -> None:
@@ -153,13 +153,13 @@ def test_a_large_body_without_token_is_not_read(guarded: FastAPI) -> None:
 def test_without_token_nobody_is_told_where_the_database_is(tmp_path: Path, settings: Settings) -> None:
     with Store(f"sqlite:///{tmp_path}/empty.db") as store:
         guarded = settings.model_copy(update={"api_token": SecretStr(TOKEN)})
-        with TestClient(build_api(Service(store, classify, guarded), guarded)) as client:
+        with TestClient(build_api(Service(store, classify, guarded), classify, guarded)) as client:
             assert client.get("/ready").json() == {"ready": False, "parts": {"store": "does not work", "model": None}}
 
 
 def test_an_empty_token_is_no_protection(service: Service, settings: Settings) -> None:
     with pytest.raises(ConfigError, match="EVENTPULSE_API_TOKEN"):
-        build_api(service, settings.model_copy(update={"api_token": SecretStr(" ")}))
+        build_api(service, classify, settings.model_copy(update={"api_token": SecretStr(" ")}))
 
 
 def test_a_slow_database_does_not_hold_up_others(app: FastAPI, store: Store) -> None:
