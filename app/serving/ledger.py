@@ -89,7 +89,8 @@ class Ledger:
         if self._telemetry is not None:
             for (model, backend), texts in Counter((each.model, each.backend) for each in predictions).items():
                 self._telemetry.texts.inc(texts, {"arm": arm, "model": model, "backend": backend})
-            self._telemetry.remembered.inc(remembered, {"arm": arm})
+            if remembered:  # Ray refuses to add nothing
+                self._telemetry.remembered.inc(remembered, {"arm": arm})
             self._telemetry.seconds.observe(seconds, {"arm": arm})
 
     def failed(self, arm: str, texts: int, error: ClassifierError) -> None:

@@ -85,7 +85,7 @@ class FakeClassifier:
         self._on_call = on_call
         self.calls: list[list[str]] = []
 
-    async def classify(self, texts: Sequence[str]) -> list[Prediction]:
+    async def classify(self, texts: Sequence[str], keys: Sequence[str] | None = None) -> list[Prediction]:
         self.calls.append(list(texts))
         self._on_call(len(self.calls))
         await asyncio.sleep(0)
@@ -103,7 +103,7 @@ class SilentClassifier:
     def __init__(self) -> None:
         self.asked = asyncio.Event()
 
-    async def classify(self, texts: Sequence[str]) -> list[Prediction]:
+    async def classify(self, texts: Sequence[str], keys: Sequence[str] | None = None) -> list[Prediction]:
         self.asked.set()
         await asyncio.Event().wait()
         return []

@@ -40,7 +40,7 @@ def test_languages_select_and_decide_what_is_scored() -> None:
     prepared = Preparer(_event(), ENGLISH).prepare(incoming)
     assert [kept.lang for kept in prepared.messages] == ["en", "de", "de", "fr"]
     assert prepared.scorable == (True, False, False, False)
-    assert prepared.texts == [incoming[0].text]
+    assert [message.text for message in prepared.to_score] == [incoming[0].text]
     only = Preparer(_event(languages=("de",)), ENGLISH).prepare(incoming)
     assert [kept.id for kept in only.messages] == ["m2", "m3"]
     assert only.unmatched == 2

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.adapters.telemetry import Telemetry
 from app.core.errors import ClassifierError
 from app.core.types import Label, Prediction
 from app.serving.ledger import Ledger, Pair
@@ -30,6 +31,15 @@ def test_latencies_are_those_of_answered_requests(ledger: Ledger) -> None:
     report = ledger.report(0).arms["champion"]
     assert (report.requests, report.texts, report.remembered, report.failed, report.skipped) == (100, 200, 100, 3, 4)
     assert (report.p50_s, report.p95_s, report.p99_s) == (0.05, 0.095, 0.099)
+
+
+def test_the_metrics_take_whatever_happens() -> None:
+    ledger = Ledger("r1", telemetry=Telemetry())
+    for remembered in (0, 1):
+        ledger.answered("champion", [said("champion")], 0.1, remembered)
+    ledger.failed("champion", 1, ClassifierError("no"))
+    ledger.skipped("champion", 1)
+    assert ledger.report(0).arms["champion"].requests == 2
 
 
 def test_a_report_begins_where_it_is_told_to(ledger: Ledger, clock: ManualClock) -> None:
