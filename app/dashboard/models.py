@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import gradio as gr
+from gradio.components import Navbar
 from pydantic import ValidationError
 
 from app.adapters.artifact import MANIFEST, Manifest
@@ -13,6 +15,7 @@ from app.adapters.benchmarks import Benchmark, Compared, Measured, Side, newest
 from app.core.significance import Interval
 from app.dashboard.headline import empty
 from app.dashboard.markup import day, figure, isolated, safe
+from app.dashboard.page import MAIN, html
 
 NONE = "–"
 _WORDS = {
@@ -21,10 +24,10 @@ _WORDS = {
     "accuracy": "accuracy",
     "ece": "calibration error",
 }
-_PARITY = {
-    "agreement": ("Same label as full precision", lambda value: f"{100 * value:.1f} % of texts"),
-    "recall_loss": ("Macro recall lost", lambda value: f"{value:.2f} points"),
-    "speed": ("Speed", lambda value: f"{value:.1f} times full precision"),
+_PARITY: Mapping[str, tuple[str, Callable[[float], str]]] = {
+    "agreement": ("Same label", lambda value: f"{100 * value:.1f} % of texts"),
+    "recall_loss": ("Macro recall", lambda value: f"{abs(value):.2f} points {'lower' if value >= 0 else 'higher'}"),
+    "speed": ("Speed", lambda value: f"{value:.1f} times"),
 }
 _LANGUAGES = {"en": "English"}
 _COMMAND = "python -m pipelines.benchmark --url http://127.0.0.1:8000"
@@ -42,12 +45,21 @@ class Models:
         return _model(self.model_dir) + benchmark(newest(self.state_dir))
 
 
+def add_page(blocks: gr.Blocks, models: Models) -> None:
+    """Add the page to the application, at /models; it is made anew whenever it is opened."""
+    with blocks.route("Models", "/models"):
+        Navbar(main_page_name=MAIN)
+        shown = html(empty("Loading …", "Reading what the model says of itself."), elem_id="ep-models")
+        blocks.load(models.html, None, shown, show_progress="hidden", api_visibility="private")
+
+
 def _model(folder: Path) -> str:
     path = folder / MANIFEST
     try:
         manifest = Manifest.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
-        said = f"{isolated(str(path))} can’t be read. Set <code>EVENTPULSE_MODEL_DIR</code> to a model folder, then restart."
+        step = "set <code>EVENTPULSE_MODEL_DIR</code> to a model folder, then restart."
+        said = f"{isolated(str(path))} can’t be read: {step}"
         return empty("No model.", said)
     return model(manifest)
 
@@ -107,7 +119,7 @@ def benchmark(found: Benchmark | None) -> str:
     )
     rates = table(
         "Rates and latencies",
-        ("Scenario", "Side", "Texts/s", "p50", "p95", "p99", "Failed"),
+        ("Side", "Scenario", "Texts/s", "p50", "p95", "p99", "Failed"),
         (_measured(found, each) for each in found.measured),
     )
     sides = table(
@@ -119,7 +131,8 @@ def benchmark(found: Benchmark | None) -> str:
         f'<section class="ep-bench"><h2>Serving benchmark</h2>{_verdict(found)}{_basis(found)}{compared}'
         '<p class="ep-note">The median of the ratios of paired turns, with its 95 % interval; a target is kept when '
         "the whole interval keeps it. For the latency p50 less is better.</p>"
-        f"<h3>Rates and latencies</h3>{rates}<h3>Memory, cost, quality</h3>{sides}{_foot(found)}</section>"
+        f'<details class="ep-table"><summary>Rates and latencies of every side</summary>{rates}</details>'
+        f"<h3>Memory, cost, quality</h3>{sides}{_foot(found)}</section>"
     )
 
 
@@ -127,17 +140,26 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> s
     """A table of cells that are HTML; the first names its row. Nothing without rows. On a phone each row is a block."""
     body = "".join(
         f'<tr role="row"><th role="rowheader" scope="row">{first}</th>'
-        + "".join(f'<td role="cell" data-name="{safe(name)}">{cell}</td>' for name, cell in zip(head[1:], rest, strict=True))
+        + "".join(
+            f'<td role="cell" data-name="{safe(name)}">{cell}</td>' for name, cell in zip(head[1:], rest, strict=True)
+        )
         + "</tr>"
         for first, *rest in rows
     )
     if not body:
         return ""
     names = "".join(f'<th role="columnheader" scope="col">{safe(name)}</th>' for name in head)
+    kind = "ep-plain ep-two" if len(head) == 2 else "ep-plain"
     return (
-        f'<table class="ep-plain" role="table"><caption class="ep-hidden">{safe(caption)}</caption>'
+        f'<table class="{kind}" role="table"><caption class="ep-hidden">{safe(caption)}</caption>'
         f'<thead role="rowgroup"><tr role="row">{names}</tr></thead><tbody role="rowgroup">{body}</tbody></table>'
     )
+
+
+def _row(names: Sequence[str], first: str, rest: Sequence[str]) -> str:
+    cells = zip(names, rest, strict=True)
+    said = "".join(f'<td role="cell" data-name="{safe(name)}">{cell}</td>' for name, cell in cells)
+    return f'<tr role="row"><th role="rowheader" scope="row">{first}</th>{said}</tr>'
 
 
 def _verdict(found: Benchmark) -> str:
@@ -177,7 +199,14 @@ def _compared(found: Benchmark, each: Compared) -> list[str]:
         False: '<span class="ep-state ep-tone-bad">no</span>',
     }[each.holds]
     measure = "latency p50" if each.measure == "p50" else "texts/s"
-    return [safe(found.scenarios.get(each.scenario, each.scenario)), safe(other), measure, _ratio(each.ratio), target, kept]
+    return [
+        safe(found.scenarios.get(each.scenario, each.scenario)),
+        safe(other),
+        measure,
+        _ratio(each.ratio),
+        target,
+        kept,
+    ]
 
 
 def _ratio(ratio: Interval) -> str:
@@ -188,7 +217,7 @@ def _measured(found: Benchmark, each: Measured) -> list[str]:
     failed = ", ".join(f"{figure(number)} {safe(kind)}" for kind, number in each.failures.items()) or "0"
     times = [f"{value:,.1f} ms" for value in (each.p50_ms, each.p95_ms, each.p99_ms)]
     words = safe(found.scenarios.get(each.scenario, each.scenario))
-    return [words, safe(found.title(each.side)), figure(round(each.rate)), *times, failed]
+    return [safe(found.title(each.side)), words, figure(round(each.rate)), *times, failed]
 
 
 def _side(each: Side) -> list[str]:

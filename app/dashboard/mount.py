@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -9,9 +10,11 @@ import gradio as gr
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
 
+from app.dashboard.models import Models, add_page
 from app.dashboard.page import build
 from app.dashboard.theme import ASSETS, PLOTLY, STATIC, head, theme
 from app.service import Service
+from app.settings import Settings
 
 
 def _utc_now() -> datetime:
@@ -25,8 +28,14 @@ def _asset(name: str, media: str) -> Callable[[], FileResponse]:
     return answer
 
 
-def dashboard_app(service: Service, now: Callable[[], datetime] = _utc_now) -> FastAPI:
-    """The page and its static files as one application, to be served at any prefix; it asks nothing from outside."""
+def dashboard_app(
+    service: Service, now: Callable[[], datetime] = _utc_now, settings: Settings | None = None
+) -> FastAPI:
+    """The pages and their static files as one application, to be served at any prefix; it asks nothing from outside.
+
+    `settings` name the folders of the model and of the state; by default they are those of the environment.
+    """
+    chosen = settings or Settings()
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get(f"/{STATIC}/plotly.min.js")
@@ -36,15 +45,20 @@ def dashboard_app(service: Service, now: Callable[[], datetime] = _utc_now) -> F
     for name, media in (("page.js", "text/javascript"), ("dashboard.css", "text/css")):
         app.add_api_route(f"/{STATIC}/{name}", _asset(name, media), response_class=FileResponse)
 
-    mounted: FastAPI = gr.mount_gradio_app(
-        app,
-        build(service, now),
-        path="/",
-        footer_links=[],
-        run_history=False,
-        show_error=False,
-        ssr_mode=False,
-        theme=theme(),
-        head=head(),
-    )
+    pages = build(service, now)
+    add_page(pages, Models(chosen.model_dir, chosen.state_dir))
+    with warnings.catch_warnings():
+        # Said of any application with several pages, also where rendering on the server is off.
+        warnings.filterwarnings("ignore", "SSR mode is not supported", UserWarning)
+        mounted: FastAPI = gr.mount_gradio_app(
+            app,
+            pages,
+            path="/",
+            footer_links=[],
+            run_history=False,
+            show_error=False,
+            ssr_mode=False,
+            theme=theme(),
+            head=head(),
+        )
     return mounted

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import gradio as gr
+from gradio.components import Navbar
 
 from app.core.errors import AppError
 from app.core.types import Label
@@ -19,6 +20,9 @@ from app.dashboard.markup import notice, safe
 from app.dashboard.screen import Choices, Picture, Screen, trouble
 from app.dashboard.view import ANY, LABELS, WINDOWS, View
 from app.service import Service
+
+MAIN = "Event"
+"""What the navigation calls this page."""
 
 _PANELS = ("banner", "headline", "chart", "messages", "sources", "source", "country", "older", "newest", "url")
 _LABELS = [("All labels", ANY), *((label.capitalize(), label.value) for label in Label)]
@@ -260,6 +264,7 @@ def build(service: Service, now: Callable[[], datetime] = _utc_now) -> gr.Blocks
     handlers = Handlers(Screen(service, now))
     page: gr.Blocks
     with gr.Blocks(analytics_enabled=False, title="EventPulse", fill_width=True) as page:
+        Navbar(main_page_name=MAIN)
         parts = _layout()
         _wire(page, parts, handlers)
         _wire_form(parts, handlers, FormHandlers(service))

@@ -88,7 +88,7 @@ def scenarios(taking_part: Sequence[str], *, per_request: int = 256) -> tuple[Sc
         Scenario(UNIQUE, f"{batches}, beside the next", (EVENTPULSE,), per_request=per_request, whole=True),
         Scenario(
             DUPLICATES,
-            f"{batches}, {REPEATED:.0%} of the texts are copies",
+            f"{batches}, {100 * REPEATED:.0f} % of the texts are copies",
             (EVENTPULSE,),
             per_request=per_request,
             repeated=REPEATED,
