@@ -87,6 +87,10 @@ class ServeControl:
 
         self._change(change)
 
+    def deploy(self, config: Mapping[str, Any]) -> None:
+        """Deploy a whole configuration, like serve_config.yaml, in the place of all there is. Raises ConfigError."""
+        self._ask("PUT", config)
+
     def add(self, config: Mapping[str, Any]) -> None:
         """Deploy an application, or change the one of that name. Raises ConfigError."""
         self._change(lambda configs: configs.update({str(config["name"]): dict(config)}))

@@ -151,6 +151,11 @@ def test_an_arm_comes_and_goes_and_the_others_stay(ray: Ray, control: ServeContr
     assert len(ray.puts) == 3
 
 
+def test_a_whole_configuration_takes_the_place_of_all(ray: Ray, control: ServeControl) -> None:
+    control.deploy({"applications": [ARM]})
+    assert list(control.applications()) == ["challenger"]
+
+
 def test_an_application_without_a_config_is_left_alone(ray: Ray, control: ServeControl) -> None:
     ray.applications["by-hand"] = {**ray.applications["api"], "source": "imperative", "deployed_app_config": None}
     ray.applications["old"] = {**ray.applications["api"], "status": "DELETING", "deployed_app_config": None}
