@@ -20,6 +20,10 @@ from pipelines.benchmarking.scenarios import Scenario
 from pipelines.benchmarking.sides import Generator, LeftOut, ProcessSide, peer
 from tests.fakes.tiny_artifact import write_artifact
 
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore:Converting a tensor"),
+]
 BASE = ["a good day", "it is a bad monday", "noon"]
 WORK = Scenario("batch", "words", ("x",), per_request=2)
 
@@ -65,6 +69,19 @@ def test_the_pipeline_of_hugging_face_needs_weights(tmp_path: Path) -> None:
     assert missing(tmp_path / "artifact") == f"the model folder holds no {CONFIG} and no {WEIGHTS}"
 
 
+def test_a_second_peer_is_the_pipeline_of_hugging_face(
+    model: tuple[Path, Manifest], generator: Generator, tmp_path: Path
+) -> None:
+    server = peer("transformers", generator, model[0], 1, tmp_path)
+    raw = ProcessSide("raw-best", BASE, model[0], 1, tmp_path)
+    try:
+        for ours, theirs in zip(server.ask(BASE), raw.ask(BASE), strict=True):
+            assert ours == pytest.approx(theirs, abs=0.05)
+    finally:
+        server.close()
+        raw.close()
+
+
 def test_the_usual_way_gives_the_same_labels_in_order(model: tuple[Path, Manifest]) -> None:
     texts = [f"{BASE[number % 3]} {'day ' * (number % 5)}" for number in range(2 * USUAL_BATCH + 3)]
     usual = UsualOnnx(model[0], threads=1).classify(texts)
@@ -86,7 +103,7 @@ def test_a_peer_answers_one_text_and_many() -> None:
 
 def test_a_child_that_ends_says_its_last_words(tmp_path: Path) -> None:
     child = Child("pipelines.benchmarking.peers", ["--peer", "nobody"], environment(1), tmp_path / "log")
-    with pytest.raises(ChildEnded, match="required"):
+    with pytest.raises(ChildEnded, match="invalid choice"):
         child.hear()
     child.close()
     child.close()
