@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,11 +17,12 @@ from typing import IO, Any
 
 import psutil
 
-from app.core.errors import AppError
+from app.core.errors import AppError, ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _END_S = 30.0
 _KILL_S = 5.0
+_LOWEST_PORT, _HIGHEST_PORT, _TRIES = 20_000, 29_900, 20
 
 
 class ChildEnded(AppError):
@@ -44,6 +47,28 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def free_port_below(ports: int) -> int:
+    """The first of so many ports that nobody listens on, below those that are given out to whoever asks for any."""
+    for first in random.SystemRandom().sample(range(_LOWEST_PORT, _HIGHEST_PORT, ports), _TRIES):
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for port in range(first, first + ports):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
+    raise ConfigError(f"found no {ports} free ports in a row between {_LOWEST_PORT} and {_HIGHEST_PORT}")
+
+
+def end_orphans(variable: str, value: str) -> None:
+    """End what a child has left behind: processes whose environment has this value, which nobody else can have."""
+    mark = f"{variable}={value}".encode()
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, psutil.NoSuchProcess):
+            if mark in (entry / "environ").read_bytes().split(b"\0"):
+                process = psutil.Process(int(entry.name))
+                process.terminate()
+                if psutil.wait_procs([process], timeout=_KILL_S)[1]:
+                    process.kill()
 
 
 def pss_mb(processes: Iterable[psutil.Process]) -> float:

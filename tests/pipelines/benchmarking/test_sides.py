@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +16,7 @@ from app.adapters.artifact import CONFIG, WEIGHTS, Manifest
 from app.core.errors import ConfigError
 from app.settings import Settings
 from pipelines.benchmarking import eventpulse
-from pipelines.benchmarking.children import Child, ChildEnded, environment, pss_mb
+from pipelines.benchmarking.children import Child, ChildEnded, end_orphans, environment, free_port_below, pss_mb
 from pipelines.benchmarking.inprocess import USUAL_BATCH, UsualOnnx
 from pipelines.benchmarking.peers import build, missing, onnx
 from pipelines.benchmarking.scenarios import Scenario
@@ -127,3 +130,26 @@ def test_memory_is_that_of_processes() -> None:
 def test_no_eventpulse_at_the_url(generator: Generator) -> None:
     with pytest.raises(ConfigError, match="start EventPulse there"):
         eventpulse.running("http://127.0.0.1:1", generator, Settings(_env_file=None))
+
+
+def test_free_ports_are_in_a_row_and_free() -> None:
+    first = free_port_below(10)
+    for port in range(first, first + 10):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+
+
+def test_what_a_child_leaves_behind_is_ended_by_its_mark_alone(tmp_path: Path) -> None:
+    marks = ["mine", "other"]
+    sleepers = [
+        subprocess.Popen(["sleep", "60"], env={"EVENTPULSE_STATE_DIR": str(tmp_path / mark), "PATH": os.defpath})
+        for mark in marks
+    ]
+    try:
+        end_orphans("EVENTPULSE_STATE_DIR", str(tmp_path / "mine"))
+        sleepers[0].wait(timeout=10)
+        assert sleepers[1].poll() is None
+    finally:
+        for sleeper in sleepers:
+            sleeper.kill()
+            sleeper.wait()
