@@ -233,15 +233,23 @@ class _Promotion:
         world.control.add(self._plan.arm)
         deadline = world.clock() + self._plan.start_s
         while True:
-            found = world.control.applications().get(CHALLENGER)
+            found = self._arm()
             if found is not None and found.status == "RUNNING":
                 return
             if found is not None and found.status in {"DEPLOY_FAILED", "UNHEALTHY"}:
-                raise _Against(f"the challenger did not start: {found.message or found.status}")
+                raise _Against(f"the challenger did not start: {_short(found.message) or found.status}")
             if world.clock() > deadline:
-                state = "is not there" if found is None else f"{found.status} {found.message}".strip()
+                state = "is not there" if found is None else f"{found.status} {_short(found.message)}".strip()
                 raise _Against(f"the challenger did not start in {self._plan.start_s:.0f} s: {state}")
             world.sleep(self._plan.every_s)
+
+    def _arm(self) -> Deployed | None:
+        """The challenger's application. A question that gets no answer is asked again: nobody depends on it yet."""
+        try:
+            return self._world.control.applications().get(CHALLENGER)
+        except ConfigError as error:
+            self._world.say(f"no answer: {error}")
+            return None
 
     def _pass(self, step: Step) -> None:
         """Until the step is passed."""
@@ -574,6 +582,12 @@ def _counts_json(counts: Counts) -> dict[str, Any]:
         "p50_s": round(counts.p50_s, 5) if timed else None,
         "p95_s": round(counts.p95_s, 5) if timed else None,
     }
+
+
+def _short(message: str) -> str:
+    """Of a message with a traceback, what failed and why: its first line and its last."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    return " ... ".join(dict.fromkeys([*lines[:1], *lines[-1:]]))
 
 
 def _ms(seconds: float) -> str:

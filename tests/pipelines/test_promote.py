@@ -49,6 +49,7 @@ class Cluster:
     lost: bool = False
     refuses: set[str] = field(default_factory=set)
     asked: int = 0
+    message: str = "no such folder"
 
     @property
     def world(self) -> World:
@@ -65,7 +66,7 @@ class Cluster:
         self._may("applications")
         status = self.starts_as[min(self.asked, len(self.starts_as) - 1)]
         self.asked += 1
-        return {name: Deployed(name, status, "no such folder", config, {}) for name, config in self.arms.items()}
+        return {name: Deployed(name, status, self.message, config, {}) for name, config in self.arms.items()}
 
     def routing(self, application: str) -> dict[str, Any]:
         assert application == "models"
@@ -215,6 +216,19 @@ def test_a_challenger_that_does_not_start_is_taken_away(starts_as: Sequence[str]
     assert_rolled_back(cluster, outcome)
     assert outcome.reason == reason
     assert outcome.rows == ()
+
+
+def test_a_silence_while_the_challenger_starts_is_waited_out() -> None:
+    cluster = Cluster(refuses={"applications"})
+    cluster.events = {1_040.0: cluster.refuses.clear}
+    assert run(cluster).promoted
+    assert "no answer: Ray's dashboard does not answer" in cluster.lines
+
+
+def test_a_traceback_is_cut_to_what_failed_and_why() -> None:
+    message = "Failed to start 3 times.\nTraceback:\n  File x\n\nModelNotFound: no manifest\n"
+    outcome = run(Cluster(starts_as=["DEPLOY_FAILED"], message=message))
+    assert outcome.reason == "the challenger did not start: Failed to start 3 times. ... ModelNotFound: no manifest"
 
 
 def test_a_control_that_fails_on_the_way_leads_back_when_it_is_there_again() -> None:
