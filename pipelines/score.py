@@ -44,6 +44,7 @@ ADDED = ("label", *(each.value for each in CLASSES), "model", "backend", "reason
 
 # Rows of one call: enough of them that texts of like length find each other. A GPU takes more at a time.
 _ROWS, _ROWS_GPU = 1_024, 8_192
+_ROWS_PER_FILE = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +61,25 @@ class Job:
     prefix: str = ""
 
     @property
-    def resources(self) -> dict[str, float]:
-        """What Ray sets aside for an actor; it leaves a CPU of the cluster for reading and writing."""
-        cpus = (ray.cluster_resources().get("CPU", 1.0) - 1.0) / self.concurrency
-        cpus = float(int(cpus)) if cpus >= 1 else max(0.1, int(cpus * 10) / 10)
-        return {"num_cpus": min(float(self.threads), cpus)} | ({"num_gpus": 1.0} if self.on_gpu else {})
-
-    @property
     def on_gpu(self) -> bool:
         """Whether each actor needs a GPU of its own."""
         return self.backend == "torch-cuda"
+
+    @property
+    def gpus(self) -> float:
+        """What Ray sets aside for an actor."""
+        return 1.0 if self.on_gpu else 0.0
+
+    @property
+    def rows(self) -> int:
+        """Rows of one call of the model."""
+        return _ROWS_GPU if self.on_gpu else _ROWS
+
+    def cpus(self, cluster: float) -> float:
+        """What Ray sets aside for an actor on a cluster of so many CPUs: one of them is left to read and write."""
+        share = (cluster - 1.0) / self.concurrency
+        whole = float(int(share)) if share >= 1.0 else max(0.1, int(share * 10) / 10)  # as Ray counts them
+        return min(float(self.threads), whole)
 
 
 class Score:
@@ -89,14 +99,14 @@ class Score:
         return batch
 
 
-class Files(BlockBasedFileDatasink):  # type: ignore[misc]  # ray has no types
+class Files(BlockBasedFileDatasink):
     """Parquet with the rows as they come: Ray's own `write_parquet` shuffles those of a file now and then.
 
     It hands them to threads of Arrow without asking for their order.
     """
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(str(folder), file_format="parquet")
+        super().__init__(str(folder), file_format="parquet", min_rows_per_file=_ROWS_PER_FILE)
 
     def write_block_to_file(self, block: BlockAccessor, file: pa.NativeFile) -> None:
         """Called by Ray with what goes into one file."""
@@ -172,14 +182,15 @@ def check_cluster(job: Job) -> str:
 
     Raises AppError as `load` does, and ConfigError when the cluster has too few GPUs, as Ray would wait for them.
     """
-    gpus = int(ray.cluster_resources().get("GPU", 0))
+    gpus = int(_resources().get("GPU", 0))
     if job.on_gpu and gpus < job.concurrency:
         raise ConfigError(
             f"the cluster has {gpus} GPUs and --concurrency {job.concurrency} needs as many: ask for fewer, or use"
             " --backend onnx, openvino or torch-cpu"
         )
     try:
-        return str(ray.get(ray.remote(_backend_of).options(**job.resources).remote(job)))
+        task = ray.remote(_backend_of).options(num_cpus=_cpus(job), num_gpus=job.gpus)
+        return str(ray.get(task.remote(job)))
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, AppError):
             raise error.cause from None
@@ -190,17 +201,27 @@ def _backend_of(job: Job) -> str:
     return load(job.model_dir, job.backend, threads=job.threads).backend
 
 
+def _cpus(job: Job) -> float:
+    return job.cpus(_resources().get("CPU", 1.0))
+
+
+def _resources() -> dict[str, float]:
+    return dict(ray.cluster_resources())  # type: ignore[no-untyped-call]
+
+
 def scored(files: Sequence[str], job: Job) -> Dataset:
     """The input with the added columns, in order; nothing runs yet."""
     rows = ray.data.read_parquet(list(files))
     rows.context.execution_options.preserve_order = True
-    return rows.map_batches(
+    # A block goes to one actor, and Ray's own blocks are large enough to hold a million posts.
+    return rows.repartition(target_num_rows_per_block=job.rows).map_batches(
         Score,
         fn_constructor_args=(job,),
-        batch_size=_ROWS_GPU if job.on_gpu else _ROWS,
+        batch_size=job.rows,
         batch_format="pyarrow",
         compute=ActorPoolStrategy(size=job.concurrency),
-        **job.resources,
+        num_cpus=_cpus(job),
+        num_gpus=job.gpus,
     )
 
 
