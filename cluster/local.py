@@ -53,7 +53,7 @@ _QUIET = {
     "DO_NOT_TRACK": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
-# HAProxy, whose binary comes with Ray, in place of Ray's own HTTP proxy, and one event loop a replica: twice the requests
+# HAProxy, whose binary comes with Ray, in place of Ray's own HTTP proxy, and one event loop a replica: more requests
 # a second on two cores (docs/serving.md).
 _FAST = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
@@ -105,7 +105,7 @@ class LocalCluster:
     def __init__(self, ports: Ports, state_dir: Path, environment: Mapping[str, str]) -> None:
         self.ports = ports
         self._state_dir = state_dir.resolve()
-        self._temp = Path(tempfile.mkdtemp(prefix="ep-"))
+        self.temp = Path(tempfile.mkdtemp(prefix="ep-"))
         self._token = self._state_dir / "ray-token"
         self._environment = dict(environment)
         self._head: subprocess.Popen[bytes] | None = None
@@ -160,7 +160,7 @@ class LocalCluster:
             if self._head is None or self._head.poll() is not None:
                 raise ConfigError(f"Ray ended while waiting for {what}: see {self._state_dir / 'ray.log'}")
             if time.monotonic() > deadline:
-                raise ConfigError(f"{what} did not come up in {seconds:.0f} s: see {self._temp} for the logs")
+                raise ConfigError(f"{what} did not come up in {seconds:.0f} s: see {self.temp} for the logs")
             time.sleep(0.2)
 
     def processes(self) -> list[psutil.Process]:
@@ -190,15 +190,20 @@ class LocalCluster:
         if self._head is not None and self._head.poll() is None:
             self._head.terminate()
         _, alive = psutil.wait_procs(running, timeout=10)
-        for process in alive:
+        for process in {*alive, *self._strays()}:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
-        _, alive = psutil.wait_procs(alive, timeout=5)
+        _, alive = psutil.wait_procs({*alive, *self._strays()}, timeout=5)
         if self._head is not None:
             self._head.wait(timeout=5)
         if not keep_logs:
-            shutil.rmtree(self._temp, ignore_errors=True)
+            shutil.rmtree(self.temp, ignore_errors=True)
         return [process.pid for process in alive]
+
+    def _strays(self) -> list[psutil.Process]:
+        """What lost its parent: HAProxy, when it is reloaded in the moment that its manager ends."""
+        mark = str(self.temp)
+        return [each for each in psutil.process_iter(["cmdline"]) if mark in " ".join(each.info["cmdline"] or ())]
 
     def get(self, path: str, timeout: float = 10) -> Any:
         """The JSON answer of the API below /v1. Raises OSError."""
@@ -231,7 +236,7 @@ class LocalCluster:
             "--disable-usage-stats",
             f"--node-ip-address={HOST}",
             f"--dashboard-host={HOST}",
-            f"--temp-dir={self._temp}",
+            f"--temp-dir={self.temp}",
             f"--num-cpus={max(2, os.cpu_count() or 2)}",
             "--object-store-memory=200000000",
             *(f"--{name}={port}" for name, port in ports.items()),
@@ -255,7 +260,7 @@ class LocalCluster:
 
     def _haproxy_places(self) -> dict[str, str]:
         """Files and ports of its own, so that another cluster on this machine is left alone."""
-        folder = self._temp  # not a folder below it: the path of the socket may have 97 characters
+        folder = self.temp  # not a folder below it: the path of the socket may have 97 characters
         return {
             "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
             "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),

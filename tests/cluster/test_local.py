@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,3 +115,13 @@ def test_only_a_finished_replay_starts_over(tmp_path: Path, state: SourceState, 
         start_over(settings, "The Final")
         assert {event.id for event in store.events()} == ({"the-final", "other"} if stays else {"other"})
         assert store.cursor("the-final", "replay") == ({"position": 3} if stays else None)
+
+
+def test_a_process_that_lost_its_parent_is_ended_too(tmp_path: Path) -> None:
+    cluster = LocalCluster(Ports(), tmp_path, {})
+    with subprocess.Popen(
+        [sys.executable, "-c", "import signal; signal.pause()", str(cluster.temp / "x.cfg")]
+    ) as stray:
+        assert cluster.stop() == []
+        assert stray.wait(5) == -signal.SIGKILL
+    assert not cluster.temp.exists()
