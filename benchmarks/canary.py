@@ -1,7 +1,7 @@
 """Acceptance of the canary: what callers notice while the weights move, a replica dies and a bad challenger comes.
 
-    python -m benchmarks.canary [--requests 20000] [--callers 24]      # prints JSON; progress on stderr
-    python -m benchmarks.canary --requests 500 --callers 8             # a quick look: too few keys to judge the split by
+    python -m benchmarks.canary [--requests 20000] [--callers 24]    # prints JSON; progress on stderr
+    python -m benchmarks.canary --requests 500 --callers 8           # a quick look: too few keys to judge the split by
 
 On a Ray head of its own: preprocessor, router, two replicas of the champion, and a challenger made of the same
 artifact. The challenger's weight goes 0 -> 5 -> 25 -> 50 -> 100 -> 0 under load, and at 25 one replica of the champion

@@ -554,7 +554,9 @@ def main(arguments: Sequence[str]) -> int:
         return undo(options) if options.rollback else run(options, Settings())
     except AppError as error:
         sys.stderr.write(f"promote: {error}\n")
-        return ERROR_STATUS
+    except KeyboardInterrupt:  # before the walk began, or in the middle of a rollback
+        sys.stderr.write("promote: interrupted; to be sure say: python -m pipelines.promote --rollback\n")
+    return ERROR_STATUS
 
 
 def _row_json(row: Row) -> dict[str, Any]:

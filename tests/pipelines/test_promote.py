@@ -389,6 +389,18 @@ def test_a_rollback_without_a_cluster_is_an_error(
     assert capsys.readouterr().err == "promote: Ray's dashboard does not answer\n"
 
 
+def test_an_interrupted_rollback_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(promote, "roll_back", _interrupted)
+    assert promote.main(["--rollback"]) == promote.ERROR_STATUS
+    assert capsys.readouterr().err.endswith("python -m pipelines.promote --rollback\n")
+
+
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def _no_cluster(*_: object) -> None:
     raise ConfigError("Ray's dashboard does not answer")
 
