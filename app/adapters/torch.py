@@ -71,7 +71,8 @@ class TorchClassifier(TokenClassifier):
         manifest = verify(folder)
         if missing := {CONFIG, WEIGHTS} - manifest.files.keys():
             raise ModelNotFound(
-                f"{folder} holds no {' and no '.join(sorted(missing))}: export it with --weights bf16, or use the CPU"
+                f"{folder} holds no {' and no '.join(sorted(missing))}:"
+                " export it with --weights bf16, or use the backend onnx"
             )
         weights = load_file(folder / WEIGHTS)
         stored = {tensor.dtype for tensor in weights.values()}
