@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -56,7 +57,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, help=f"turns of each side; default {_FULL['pairs']}")
     parser.add_argument("--seconds", type=float, help=f"least length of a turn; default {_FULL['seconds']:g}")
     parser.add_argument("--price-per-hour", type=float, default=0.10, help="of the machine, in any currency")
-    parser.add_argument("--quick", action="store_true", help="a look of about a minute: few texts, short turns")
+    parser.add_argument("--quick", action="store_true", help="a short look: few texts, few and short turns")
     options = parser.parse_args(arguments)
     for name, value in (_QUICK if options.quick else _FULL).items():
         if getattr(options, name) is None:
@@ -159,6 +160,8 @@ def measure(options: argparse.Namespace, settings: Settings, made_at: datetime) 
 def main(arguments: Sequence[str]) -> int:
     """The command line; gives the exit status."""
     options = parse_arguments(arguments)
+    for each in (signal.SIGINT, signal.SIGTERM):  # a job that is stopped ends what it has started, too
+        signal.signal(each, signal.default_int_handler)
     settings = Settings()
     made_at = datetime.now(UTC)
     begun = time.monotonic()

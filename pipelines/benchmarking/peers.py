@@ -3,14 +3,17 @@
     python -m pipelines.benchmarking.peers --peer onnx --model models/default --port 8001 --threads 2
 
 `onnx` is the same ONNX session that EventPulse has, `transformers` the pipeline of Hugging Face on the weights of the
-same model in fp32 (extra `train`). Both read the cleaned text, as EventPulse does, so that the answers can agree.
+same model in fp32 (extra `train`). Both read the cleaned text, as EventPulse does, so that the answers can agree. The
+server ends with its standard input.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -119,6 +122,12 @@ def build(ask: Ask) -> FastAPI:
     return app
 
 
+def _end_with_input() -> None:
+    """Whoever has started this has gone when its end of the pipe is closed."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def main(arguments: Sequence[str]) -> int:
     """The command line, as the module docstring shows it; gives the exit status."""
     parser = argparse.ArgumentParser(prog="python -m pipelines.benchmarking.peers", description="A peer of EventPulse.")
@@ -132,6 +141,7 @@ def main(arguments: Sequence[str]) -> int:
     except (AppError, ImportError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    threading.Thread(target=_end_with_input, daemon=True).start()
     uvicorn.run(app, host="127.0.0.1", port=options.port, log_level="warning", access_log=False)
     return 0
 
