@@ -8,7 +8,7 @@ they must be types, so this module does not postpone their evaluation.)
 import functools
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +176,8 @@ def models(arguments: ModelArguments) -> Application:
         stages["preprocessor"] = bind(PreprocessorDeployment, arguments)
         stages["cpu"] = bind(CpuClassifier, arguments)
     if arguments.gpu:
-        if ray.is_initialized() and ray.cluster_resources().get("GPU", 0) >= 1:
+        resources: Callable[[], dict[str, float]] = ray.cluster_resources  # which Ray leaves untyped
+        if ray.is_initialized() and resources().get("GPU", 0) >= 1:
             stages["gpu"] = bind(GpuClassifier, arguments)
         else:
             _log.warning("gpu is on, but this cluster has no GPU: the models run on the CPU alone")

@@ -12,7 +12,7 @@ import pyarrow as pa
 import ray
 from ray.data import ActorPoolStrategy
 
-from app.adapters.classifiers import Classifier
+from app.adapters.classifiers import TextClassifier
 from app.core.types import CLASSES, Prediction
 
 _BLOCK = 2_048
@@ -41,7 +41,7 @@ class Answers:
 class Classify:
     """The actor: makes the classifier where it runs and adds its answers to the rows."""
 
-    def __init__(self, make: Callable[[], Classifier]) -> None:
+    def __init__(self, make: Callable[[], TextClassifier]) -> None:
         self._classifier = make()
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
@@ -62,11 +62,11 @@ class Classify:
 class Ask(Protocol):
     """How answers are got: `classify`, or `classify_here` for a few texts."""
 
-    def __call__(self, make: Callable[[], Classifier], texts: Iterable[str]) -> Answers:
+    def __call__(self, make: Callable[[], TextClassifier], texts: Iterable[str]) -> Answers:
         """The answers of the classifier that `make` gives to every distinct text."""
 
 
-def classify_here(make: Callable[[], Classifier], texts: Iterable[str]) -> Answers:
+def classify_here(make: Callable[[], TextClassifier], texts: Iterable[str]) -> Answers:
     """Answers to every distinct text from this very process, without Ray: for a few of them."""
     distinct = list(dict.fromkeys(texts))
     if not distinct:
@@ -77,7 +77,7 @@ def classify_here(make: Callable[[], Classifier], texts: Iterable[str]) -> Answe
     return Answers(dict(zip(distinct, answers, strict=True)), time.perf_counter() - started, len(distinct))
 
 
-def classify(make: Callable[[], Classifier], texts: Iterable[str]) -> Answers:
+def classify(make: Callable[[], TextClassifier], texts: Iterable[str]) -> Answers:
     """Answers to every distinct text; uses the Ray that is running, or one of its own on this machine."""
     # Neighbours of similar length: the classifier pads less, and the slowest batches come last.
     distinct = sorted(set(texts), key=lambda text: (len(text), text))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.adapters.artifact import verify
-from app.adapters.classifiers import Classifier
+from app.adapters.classifiers import TextClassifier
 from app.adapters.onnx import OnnxClassifier
 from app.core.errors import ConfigError
 from pipelines.baselines import Majority, TfidfLinear, Vader
@@ -30,7 +30,7 @@ class Contestant:
 
     name: str
     role: Literal["model", "baseline"]
-    make: Callable[[], Classifier]
+    make: Callable[[], TextClassifier]
     probabilistic: bool = True
     fingerprint: str | None = None
 
@@ -63,9 +63,9 @@ def baselines(data: Path) -> tuple[Contestant, ...]:
     )
 
 
-def _majority(train: Path) -> Classifier:
+def _majority(train: Path) -> TextClassifier:
     return Majority(load_labelled(train).labels)
 
 
-def _tfidf_linear(train: Path) -> Classifier:
+def _tfidf_linear(train: Path) -> TextClassifier:
     return TfidfLinear(load_labelled(train))

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import ray
 
-from app.adapters.classifiers import Classifier
+from app.adapters.classifiers import TextClassifier
 from app.core.errors import AppError, ConfigError
 from app.core.gate import Compared, Decision, Evidence, Limits, PassRates, decide, decide_first
 from app.core.metrics import Ints, means
@@ -151,8 +151,8 @@ def mean_ece(result: ClassifierResult) -> float | None:
 
 
 def latency_ratio(
-    challenger: Classifier,
-    champion: Classifier,
+    challenger: TextClassifier,
+    champion: TextClassifier,
     texts: Sequence[str],
     seed: int,
     *,
@@ -278,7 +278,7 @@ def _mean_recall(result: ClassifierResult, names: Sequence[str]) -> float:
     return float(np.mean([each.macro_recall.value for each in result.sets if each.name in names]))
 
 
-def _seconds(classifier: Classifier, texts: Sequence[str], clock: Callable[[], float]) -> float:
+def _seconds(classifier: TextClassifier, texts: Sequence[str], clock: Callable[[], float]) -> float:
     started = clock()
     classifier.classify(texts)
     return clock() - started

@@ -43,6 +43,8 @@ KNOWN: frozenset[tuple[str, str]] = frozenset(
     {
         # The live pipeline is a Serve application: it reaches the classifier like the others do.
         ("pipelines.stream", "app.serving.handles"),
+        # A promotion reads what the router saw, over the same handle.
+        ("pipelines.promote", "app.serving.handles"),
     }
 )
 

@@ -141,13 +141,13 @@ class Router:
     async def _recall(self, arm: Arm, texts: Sequence[Prepared], expires: float) -> tuple[list[Prediction], int]:
         """Predictions, and how many of them were remembered."""
         model = await arm.model()
-        found = {each.text: self._cache.get((model, each.text)) for each in texts}
-        missing = [each for each in {each.text: each for each in texts}.values() if found[each.text] is None]
+        asked = {each.text: each for each in texts}
+        found = {text: self._cache[model, text] for text in asked if (model, text) in self._cache}
+        missing = [each for text, each in asked.items() if text not in found]
         if missing:
             for each, prediction in zip(missing, await arm.predict(missing, expires), strict=True):
                 self._cache[model, each.text] = found[each.text] = prediction
-        predictions = [prediction for each in texts if (prediction := found[each.text]) is not None]
-        return [replace(prediction, arm=arm.name) for prediction in predictions], len(texts) - len(missing)
+        return [replace(found[each.text], arm=arm.name) for each in texts], len(texts) - len(missing)
 
     def _shadow(self, prepared: Sequence[Prepared], keys: Sequence[str], answers: Sequence[Prediction]) -> None:
         for name in self._routing.shadow:
