@@ -99,6 +99,12 @@ async def test_the_champion_answers_for_an_arm_that_fails(setup: Setup, failure:
     assert (report.arms["challenger"].failed, report.arms[CHAMPION].failed) == (1, 0)
 
 
+async def test_the_champion_answers_in_time_for_an_arm_that_hangs(setup: Setup) -> None:
+    setup.backends["challenger"].gate = asyncio.Event()
+    setup.router.reconfigure(Routing(weights={"challenger": 100}))
+    assert [said.arm for said in await setup.router.classify(["hello"], deadline_s=0.5)] == [CHAMPION]
+
+
 async def test_the_champion_answers_for_an_arm_that_is_not_there(setup: Setup) -> None:
     setup.router.reconfigure(Routing(weights={"nobody": 100}))
     assert [said.arm for said in await setup.router.classify(["hello"])] == [CHAMPION]
