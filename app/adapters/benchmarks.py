@@ -19,6 +19,8 @@ from app.core.significance import Interval
 
 BENCHMARKS = "benchmarks"
 RESULTS = "results.json"
+LEAST_PAIRS = 7
+"""Fewer pairs than this have no interval to judge by."""
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +70,8 @@ class Measured(_Record):
 class Compared(_Record):
     """A side over another one: the median of the paired ratios of `measure`, with its 95 % interval.
 
-    With a `target` the claim holds when the whole interval keeps it: from it upwards, or downwards where `at_most`.
+    With a `target` and at least LEAST_PAIRS pairs the claim holds when the whole interval keeps it: from it upwards, or
+    downwards where `at_most`.
     """
 
     scenario: str
@@ -82,8 +85,8 @@ class Compared(_Record):
 
     @property
     def holds(self) -> bool | None:
-        """Whether the target is kept; None where there is none."""
-        if self.target is None:
+        """Whether the target is kept; None where there is none, or too few pairs to tell."""
+        if self.target is None or self.pairs < LEAST_PAIRS:
             return None
         return self.ratio.high <= self.target if self.at_most else self.ratio.low >= self.target
 

@@ -71,5 +71,11 @@ def test_a_claim_holds_when_its_whole_interval_does(
     assert compared.holds is holds
 
 
+def test_a_few_pairs_judge_nothing() -> None:
+    few = some_benchmark().compared[0].model_copy(update={"pairs": 6})
+    assert few.target is not None
+    assert few.holds is None
+
+
 def test_failures_of_all_sides_count() -> None:
     assert some_benchmark().failures == 3

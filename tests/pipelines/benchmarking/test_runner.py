@@ -50,7 +50,7 @@ class FakeSide:
 
 def runner(*sides: FakeSide, say: Callable[[str], None] = lambda text: None) -> Runner:
     load = iter([0.5, *[3.0] * 10_000])
-    return Runner({side.name: side for side in sides}, Plan(3, 2.0, 64), Starts(FIRST), say, lambda: next(load))
+    return Runner({side.name: side for side in sides}, Plan(7, 2.0, 64), Starts(FIRST), say, lambda: next(load))
 
 
 def test_targets_are_measured_by_scenarios() -> None:
@@ -75,7 +75,7 @@ def test_a_run_compares_eventpulse_with_every_other_side() -> None:
     ratios = {(each.scenario, each.other, each.measure): each for each in made.compared()}
     batch = ratios["batch", "raw-best", "rate"]
     assert batch.ratio.value == pytest.approx(0.98)
-    assert (batch.target, batch.holds, batch.pairs) == (0.95, True, 3)
+    assert (batch.target, batch.holds, batch.pairs) == (0.95, True, 7)
     assert ratios["single-1", "fastapi-onnx", "p50"].ratio.value == pytest.approx(0.5)
     assert ratios["single-1", "fastapi-onnx", "p50"].holds is True
     assert ratios["single-8", "fastapi-onnx", "rate"].target is None
@@ -91,9 +91,9 @@ def test_both_sides_of_a_pair_get_the_same_work_after_a_warm_up() -> None:
     made = runner(ours, peer)
     made.run(scenarios(["eventpulse", "fastapi-onnx"])[:1])
     assert ours.asked == peer.asked
-    assert [(seconds, texts) for _, _, seconds, texts in ours.asked] == [(1.0, 0), (2.0, 64), (2.0, 64), (2.0, 64)]
+    assert [(seconds, texts) for _, _, seconds, texts in ours.asked] == [(1.0, 0), *[(2.0, 64)] * 7]
     starts = [start for _, start, _, _ in ours.asked]
-    assert len(set(starts)) == 4
+    assert len(set(starts)) == 8
 
 
 def test_a_side_that_fails_is_reported_and_not_compared() -> None:
@@ -102,7 +102,7 @@ def test_a_side_that_fails_is_reported_and_not_compared() -> None:
     chosen = scenarios(["eventpulse", "fastapi-onnx"])[:1]
     made.run(chosen)
     failed = {each.side: each for each in made.measured(chosen)}["fastapi-onnx"]
-    assert (failed.rate, failed.failures) == (0.0, {"HTTP 503": 12})
+    assert (failed.rate, failed.failures) == (0.0, {"HTTP 503": 28})
     assert made.compared() == ()
     assert made.hop_ms() is None
     assert any("4 failed" in line for line in lines)
