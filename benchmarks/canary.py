@@ -44,7 +44,8 @@ from app.core.types import CLASSES, Prediction
 from app.serving.classifier import About, ClassifierReplica
 from app.serving.handles import MODELS, bind
 from app.settings import Settings
-from cluster.local import HOST, SAMPLE, LocalCluster, Ports, free_port
+from cluster.local import SAMPLE, LocalCluster, Ports
+from cluster.ports import HOST, free_port
 from pipelines.promote import Plan, Routers, World, as_json, promote, say
 
 WEIGHTS = (0.0, 5.0, 25.0, 50.0, 100.0, 0.0)

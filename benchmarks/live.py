@@ -32,7 +32,8 @@ from app.core.text import content_hash
 from app.core.types import SourceState
 from app.service import slug
 from app.settings import Settings
-from cluster.local import SAMPLE, LocalCluster, Ports, free_port
+from cluster.local import SAMPLE, LocalCluster, Ports
+from cluster.ports import free_port
 from pipelines.follow import BATCH
 from pipelines.sources.recordings import open_recording
 

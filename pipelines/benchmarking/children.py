@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -17,12 +16,11 @@ from typing import IO, Any
 
 import psutil
 
-from app.core.errors import AppError, ConfigError
+from app.core.errors import AppError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _END_S = 30.0
 _KILL_S = 5.0
-_LOWEST_PORT, _HIGHEST_PORT, _TRIES = 20_000, 29_900, 20
 
 
 class ChildEnded(AppError):
@@ -47,16 +45,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def free_port_below(ports: int) -> int:
-    """The first of so many ports that nobody listens on, below those that are given out to whoever asks for any."""
-    for first in random.SystemRandom().sample(range(_LOWEST_PORT, _HIGHEST_PORT, ports), _TRIES):
-        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
-            for port in range(first, first + ports):
-                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            return first
-    raise ConfigError(f"found no {ports} free ports in a row between {_LOWEST_PORT} and {_HIGHEST_PORT}")
 
 
 def end_orphans(variable: str, value: str) -> None:

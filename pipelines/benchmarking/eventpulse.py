@@ -14,7 +14,7 @@ import psutil
 from app.adapters.artifact import verify
 from app.core.errors import AppError, ConfigError
 from app.settings import Settings
-from pipelines.benchmarking.children import Child, end_orphans, environment, free_port, free_port_below
+from pipelines.benchmarking.children import Child, end_orphans, environment, free_port
 from pipelines.benchmarking.sides import Generator, HttpSide, LeftOut, post, wait_for_answer
 
 NAME = "eventpulse"
@@ -22,7 +22,6 @@ PATH = "/v1/classify"
 _UP_S = 240.0
 # The processes on the way of a message, by what their command lines hold: the proxies, and the replicas of `models`.
 _ANSWERING = ("haproxy", "ProxyActor", "HAProxyManager", "ServeReplica:models")
-_PORTS = 100
 _CLUSTER = ("raylet", "/ray start")
 
 
@@ -38,7 +37,6 @@ def started(generator: Generator, settings: Settings, logs: Path) -> HttpSide:
         "EVENTPULSE_STATE_DIR": str(state),
         "EVENTPULSE_MODEL_DIR": str(settings.model_dir.resolve()),
         "EVENTPULSE_MODEL_THREADS": str(settings.model_threads),
-        **_ingress_ports(),
     }
     arguments = ["--port", str(port), "--ray-dashboard-port", str(free_port()), "--no-replay"]
     begun = time.monotonic()
@@ -83,21 +81,6 @@ def running(base_url: str, generator: Generator, settings: Settings) -> HttpSide
     except LeftOut as error:
         raise ConfigError(f"{error}: start EventPulse there (make run), or leave out --url") from error
     return HttpSide(NAME, url, generator, lambda: _parts(_around(port)), lambda: None, backend=backend, headers=headers)
-
-
-def _ingress_ports() -> dict[str, str]:
-    """Ports of its own for the replicas that HAProxy asks.
-
-    Every Serve of a machine takes the first free ones of the same range by default, and a proxy asks whoever has them:
-    beside another EventPulse, ours would be answered by the other's replicas.
-    """
-    first = free_port_below(_PORTS)
-    found = {}
-    for offset, protocol in enumerate(("HTTP", "GRPC")):
-        low = first + offset * _PORTS // 2
-        found[f"RAY_SERVE_DIRECT_INGRESS_MIN_{protocol}_PORT"] = str(low)
-        found[f"RAY_SERVE_DIRECT_INGRESS_MAX_{protocol}_PORT"] = str(low + _PORTS // 2 - 1)
-    return found
 
 
 def _backend(url: str, headers: Mapping[str, str], settings: Settings) -> str:

@@ -13,19 +13,18 @@ from app.adapters.store import Progress, Store
 from app.core.errors import ConfigError
 from app.core.types import Event, SourceState
 from app.settings import Settings
+from cluster.front import front_environment
 from cluster.local import (
-    HOST,
     SAMPLE,
     LocalCluster,
     Ports,
-    free_port,
     main,
     parse_arguments,
     replay_environment,
     require_disk,
-    require_free,
     start_over,
 )
+from cluster.ports import HOST, free_port, free_run, require_free
 
 
 @pytest.fixture
@@ -125,3 +124,19 @@ def test_a_process_that_lost_its_parent_is_ended_too(tmp_path: Path) -> None:
         assert cluster.stop() == []
         assert stray.wait(5) == -signal.SIGKILL
     assert not cluster.temp.exists()
+
+
+def test_free_ports_are_in_a_row_and_free() -> None:
+    first = free_run(10)
+    for port in range(first, first + 10):
+        with socket.socket() as probe:
+            probe.bind((HOST, port))
+
+
+def test_two_clusters_have_nothing_in_common(tmp_path: Path) -> None:
+    one, other = (front_environment(tmp_path / name) for name in ("one", "other"))
+    places = [
+        name for name in one if name.endswith(("_PORT", "_LOC", "_PATH", "_BASE", "_FILE")) and "BINARY" not in name
+    ]
+    assert len(places) == 10
+    assert [name for name in places if one[name] == other[name]] == []

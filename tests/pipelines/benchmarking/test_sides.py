@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from app.adapters.artifact import CONFIG, WEIGHTS, Manifest
 from app.core.errors import ConfigError
 from app.settings import Settings
 from pipelines.benchmarking import eventpulse
-from pipelines.benchmarking.children import Child, ChildEnded, end_orphans, environment, free_port_below, pss_mb
+from pipelines.benchmarking.children import Child, ChildEnded, end_orphans, environment, pss_mb
 from pipelines.benchmarking.inprocess import USUAL_BATCH, UsualOnnx
 from pipelines.benchmarking.peers import build, missing, onnx
 from pipelines.benchmarking.scenarios import Scenario
@@ -130,13 +129,6 @@ def test_memory_is_that_of_processes() -> None:
 def test_no_eventpulse_at_the_url(generator: Generator) -> None:
     with pytest.raises(ConfigError, match="start EventPulse there"):
         eventpulse.running("http://127.0.0.1:1", generator, Settings(_env_file=None))
-
-
-def test_free_ports_are_in_a_row_and_free() -> None:
-    first = free_port_below(10)
-    for port in range(first, first + 10):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
 
 
 def test_what_a_child_leaves_behind_is_ended_by_its_mark_alone(tmp_path: Path) -> None:
