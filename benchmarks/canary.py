@@ -46,7 +46,9 @@ from app.serving.handles import MODELS, bind
 from app.settings import Settings
 from cluster.local import SAMPLE, LocalCluster, Ports
 from cluster.ports import HOST, free_port
-from pipelines.promote import Plan, Routers, World, as_json, promote, say
+from pipelines.promote import Routers, say
+from pipelines.promotion_report import as_json
+from pipelines.promotion_walk import Plan, World, promote
 
 WEIGHTS = (0.0, 5.0, 25.0, 50.0, 100.0, 0.0)
 KILL_AT = 2

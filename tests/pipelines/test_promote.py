@@ -13,8 +13,10 @@ from app.adapters.serve_control import Deployed
 from app.core.errors import AppError, ConfigError, Overloaded
 from app.core.promotion import NOTHING, PROMOTED, Policy, walk
 from app.serving.ledger import ArmReport, Report
-from pipelines import promote
-from pipelines.promote import Candidate, Outcome, Plan, World, arm_config
+from pipelines import promote, promotion_report, promotion_walk
+from pipelines.promote import Candidate, arm_config
+from pipelines.promotion_report import Outcome
+from pipelines.promotion_walk import Plan, World
 
 ARM = arm_config(Path("/models/new"))
 AT_ONCE = 0.0
@@ -136,7 +138,7 @@ class Cluster:
 
 
 def run(cluster: Cluster, **options: Any) -> Outcome:
-    return promote.promote(cluster.world, Plan(ARM, **options))
+    return promotion_walk.promote(cluster.world, Plan(ARM, **options))
 
 
 def weights(cluster: Cluster) -> list[float]:
@@ -297,10 +299,10 @@ def test_a_second_promotion_changes_nothing(step: Any) -> None:
 def test_the_rollback_routes_before_it_takes_the_arm_away() -> None:
     cluster = Cluster(arms={"challenger": ARM}, refuses={"remove"})
     with pytest.raises(ConfigError):
-        promote.roll_back(cluster.world, "models", seconds=5.0)
+        promotion_walk.roll_back(cluster.world, "models", seconds=5.0)
     assert cluster.routings[-1][1] == NOTHING.routing
     cluster.refuses.clear()
-    promote.roll_back(cluster.world, "models")
+    promotion_walk.roll_back(cluster.world, "models")
     assert cluster.arms == {}
 
 
@@ -314,7 +316,7 @@ def test_a_line_for_each_look_says_where_it_is() -> None:
 
 def test_the_report_has_a_row_for_each_step_and_every_check(tmp_path: Path) -> None:
     outcome = run(Cluster(behaviour=Behaviour(fails=True, from_weight=25.0)))
-    path = promote.write_report(outcome, tmp_path / "new")
+    path = promotion_report.write_report(outcome, tmp_path / "new")
     text = path.read_text()
     assert text.startswith("# Promotion: rolled back\n")
     for told in ("| shadow | ", "| 5 % | ", "| 25 % | ", "roll back |", "- errors, bad: the challenger failed on"):
@@ -329,7 +331,7 @@ def test_the_report_has_a_row_for_each_step_and_every_check(tmp_path: Path) -> N
 
 def test_a_report_without_a_step_is_still_one(tmp_path: Path) -> None:
     outcome = run(Cluster(starts_as=["DEPLOY_FAILED"]))
-    assert "did not start: no such folder." in promote.write_report(outcome, tmp_path).read_text()
+    assert "did not start: no such folder." in promotion_report.write_report(outcome, tmp_path).read_text()
 
 
 class FakeRegistry(promote.Registry):
