@@ -36,13 +36,13 @@ from ray import serve
 from ray.serve import Application
 
 from app.adapters.backends import load
-from app.adapters.serve_control import ROUTER, ServeControl
+from app.adapters.serve_control import MODELS, ROUTER, ServeControl
 from app.core.errors import AppError, ClassifierError, ConfigError
 from app.core.promotion import CHALLENGER, NOTHING, Step, walk
 from app.core.split import TrafficSplit
 from app.core.types import CLASSES, Prediction
 from app.serving.classifier import About, ClassifierReplica
-from app.serving.handles import MODELS, bind
+from app.serving.handles import bind
 from app.settings import Settings
 from cluster.local import SAMPLE, LocalCluster, Ports
 from cluster.ports import HOST, free_port

@@ -31,14 +31,14 @@ from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 
 from app.adapters.artifact import verify
-from app.adapters.serve_control import ADDRESS, ROUTER, ServeControl, find_address, find_token
+from app.adapters.serve_control import ADDRESS, MODELS, ROUTER, ServeControl, find_address, find_token
 from app.core.errors import AppError, ClassifierError, ConfigError
 from app.core.promotion import (
     CHALLENGER,
     Policy,
     Seen,
 )
-from app.serving.handles import MODELS, RouterHandle, application_handle
+from app.serving.handles import RouterHandle, application_handle
 from app.settings import Settings
 from pipelines.promotion_report import REPORT, as_json, write_report
 from pipelines.promotion_walk import Control, Plan, World, promote, roll_back

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from app.adapters.serve_control import Deployed
+from app.adapters.serve_control import MODELS, Deployed
 from app.core.errors import AppError, ConfigError
 from app.core.promotion import (
     CHALLENGER,
@@ -22,7 +22,6 @@ from app.core.promotion import (
     observed,
     walk,
 )
-from app.serving.handles import MODELS
 from pipelines.promotion_report import Outcome, Row, progress, short
 
 _SETTLE_S = 2.0

@@ -22,6 +22,9 @@ from app.core.errors import ConfigError
 ADDRESS: Final = "http://127.0.0.1:8265"
 """Where Ray's dashboard listens unless it is told otherwise."""
 
+MODELS: Final = "models"
+"""The application in serve_config.yaml that classifies."""
+
 ROUTER: Final = "Router"
 """The deployment whose `user_config` is the routing."""
 

@@ -12,14 +12,12 @@ from ray.exceptions import RayActorError, RayTaskError
 from ray.serve import Application
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, RayServeException
 
+from app.adapters.serve_control import MODELS
 from app.core.errors import ClassifierError, Overloaded
 from app.core.types import Prediction
 from app.serving.classifier import LONGEST_CALL_S, About
 from app.serving.ledger import Report
 from app.serving.preprocess import Prepared
-
-MODELS = "models"
-"""The application in serve_config.yaml that classifies."""
 
 GRACE_S = 5.0
 """What a caller of the router waits beyond the deadline: the router's own refusal says more than a broken call."""
