@@ -43,6 +43,7 @@ from app.core.split import TrafficSplit
 from app.core.types import CLASSES, Prediction
 from app.serving.classifier import About, ClassifierReplica
 from app.serving.handles import bind
+from app.serving.router import Routing
 from app.settings import Settings
 from cluster.local import SAMPLE, LocalCluster, Ports
 from cluster.ports import HOST, free_port
@@ -283,7 +284,7 @@ def judge_steps(answers: Sequence[Answer], changes: Sequence[tuple[Step, float, 
     ends = [asked for _, asked, _ in changes[1:]] + [math.inf]
     found = []
     for (step, asked, accepted), end in zip(changes, ends, strict=True):
-        split = TrafficSplit(step.routing["weights"])  # type: ignore[arg-type]
+        split = TrafficSplit(Routing.model_validate(step.routing).weights)
         ours = sorted((each for each in answers if asked <= each.at < end and each.arm), key=lambda each: each.at)
         stale = [each for each in ours if each.arm != split.arm(each.key)]
         settled = [each for each in ours if each.at > asked + EFFECTIVE_S]

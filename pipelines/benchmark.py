@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from app.adapters.artifact import verify
@@ -110,9 +111,9 @@ def lineup(
 
     made.add(eventpulse.NAME, ours)
     for name, side in PEERS.items():
-        made.add(side, lambda name=name: peer(name, generator, model, threads, logs))  # type: ignore[misc]
+        made.add(side, partial(peer, name, generator, model, threads, logs))
     for name in IN_PROCESS:
-        made.add(name, lambda name=name: ProcessSide(name, base, model, threads, logs))  # type: ignore[misc]
+        made.add(name, partial(ProcessSide, name, base, model, threads, logs))
     return made
 
 
