@@ -1,0 +1,362 @@
+"""The life of an incident: it opens, is updated in place, and closes; one incident for one happening.
+
+What the tests of all series of an event find in a step is handed to one `IncidentBook`, so the fast and the slow path,
+the sources and the kinds of test that see the same happening feed the same incident. A new surge soon after the close
+is the same happening again and reopens the incident; only one of higher severity is told as a new incident.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from app.core.types import JSON
+
+
+class Kind(StrEnum):
+    """What stood out, from the most to the least telling."""
+
+    NEGATIVE_SHARE = "negative_share"  # more of the messages are negative than usual
+    NEGATIVE_COUNT = "negative_count"  # more negative messages than usual, and not for more messages alone
+    VOLUME = "volume"  # more messages than usual
+    SWITCHED_ON = "source_switched_on"  # a source began to deliver: collection, not public reaction
+
+
+_RANK = {kind: rank for rank, kind in enumerate(Kind)}
+
+
+class Severity(IntEnum):
+    """How much an incident matters: surprise x size x persistence, see `severity_of`."""
+
+    WATCH = 1
+    HIGH = 2
+    CRITICAL = 3
+
+
+class Change(StrEnum):
+    """What became of an incident in a step."""
+
+    OPENED = "opened"
+    RAISED = "raised"  # of higher severity than before
+    UPDATED = "updated"  # another kind or source joined, its size doubled, or it went on after it had closed
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What one test says of the latest step of one series.
+
+    `surprise` is -log10 of the chance of as much, were all as usual; an incident opens at `threshold` and goes on
+    while `holds`. `since` is the start of the stretch the test looked at. `observed` and `expected` are messages,
+    negative messages, or the negative share (0..1) of that stretch; `size` is messages above what was expected.
+    """
+
+    kind: Kind
+    source: str
+    since: datetime
+    observed: float
+    expected: float
+    size: float
+    surprise: float
+    threshold: float
+    holds: bool
+
+    @property
+    def fires(self) -> bool:
+        """Whether this alone opens an incident (its size apart)."""
+        return self.surprise >= self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One happening. Times are UTC; `kinds` and `evidence` are in the order of `Kind`.
+
+    `started_at` is when it began in the messages, `opened_at` when it was noticed (the end of that step), `ended_at`
+    the end of the last step that stood out, None while it is open. `revision` grows with every change that is told:
+    (number, revision) names the change. `evidence` holds the strongest signal of each kind and source.
+    """
+
+    number: int
+    kinds: tuple[Kind, ...]
+    severity: Severity
+    started_at: datetime
+    opened_at: datetime
+    updated_at: datetime
+    ended_at: datetime | None
+    revision: int
+    size: float
+    reopened: int
+    evidence: tuple[Signal, ...]
+
+    @property
+    def kind(self) -> Kind:
+        """The most telling of its kinds."""
+        return self.kinds[0]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it goes on."""
+        return self.ended_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One change of an incident, with the incident as it is after it."""
+
+    change: Change
+    at: datetime
+    incident: Incident
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """When incidents open and close. `least_size` is in messages above what was expected.
+
+    An incident closes after `calm_s` of known steps in which nothing held. For `cooldown_s` after that a new surge
+    reopens it, unless the surge is of higher severity: that is a new incident.
+    """
+
+    least_size: float = 10.0
+    calm_s: float = 3_600.0
+    cooldown_s: float = 86_400.0
+
+
+def severity_of(signal: Signal, lasted: timedelta) -> Severity:
+    """Surprise beyond the threshold (decades), size (decades above 10) and persistence (doublings of half an hour).
+
+    Each counts up to two points: under 2 points is WATCH, from 4 points on CRITICAL. A source that was switched on is
+    never more than WATCH.
+    """
+    if signal.kind is Kind.SWITCHED_ON:
+        return Severity.WATCH
+    surprise = min(2.0, max(0.0, signal.surprise - signal.threshold) / 2)
+    size = min(2.0, max(0.0, math.log10(max(signal.size, 1.0)) - 1))
+    persistence = min(2.0, math.log2(1 + lasted / timedelta(minutes=30)) / 2)
+    points = surprise + size + persistence
+    return Severity.WATCH if points < 2 else Severity.HIGH if points < 4 else Severity.CRITICAL
+
+
+class IncidentBook:
+    """The incidents of one event: at most one is open at a time.
+
+    Only the open incident and the one before it are kept; what is past is the caller's to store.
+    """
+
+    def __init__(self, rules: Lifecycle, *, next_number: int = 1) -> None:
+        self.rules = rules
+        self._next = next_number
+        self._open: Incident | None = None
+        self._past: Incident | None = None  # the last public reaction that closed
+        self._held_to: datetime | None = None  # the end of the last step that stood out
+        self._calm = timedelta()
+        self._told_size = 0.0
+
+    @property
+    def open(self) -> Incident | None:
+        """The incident that goes on, with its figures as of the latest step."""
+        return self._open
+
+    def step(
+        self, end: datetime, length: timedelta, signals: Sequence[Signal], *, known: bool = True, complete: bool = True
+    ) -> list[Update]:
+        """Take in what the tests said of the step that ends at `end`; returns the changes that are to be told.
+
+        With `known` False (every source was dark) an incident stays open: no data is not calm. With `complete` False
+        the step is still being filled: it can open or raise an incident, not close one.
+        """
+        held = [signal for signal in signals if signal.holds]
+        firing = [signal for signal in held if signal.fires and signal.size >= self.rules.least_size]
+        updates: list[Update] = []
+        if self._open is not None and self._other_happening(firing):
+            updates.append(self._close(end))
+        if self._open is None:
+            updates.extend(self._begin(end, held, firing))
+        elif held:
+            updates.extend(self._go_on(end, held, firing))
+        elif known and complete:
+            self._calm += length
+            if self._calm.total_seconds() >= self.rules.calm_s:
+                updates.append(self._close(end))
+        if held and self._open is not None:
+            self._calm = timedelta()
+            self._held_to = end
+        return updates
+
+    def state(self) -> dict[str, JSON]:
+        """All that is needed to go on later, as JSON."""
+        return {
+            "next": self._next,
+            "open": None if self._open is None else incident_json(self._open),
+            "past": None if self._past is None else incident_json(self._past),
+            "held_to": None if self._held_to is None else self._held_to.timestamp(),
+            "calm_s": self._calm.total_seconds(),
+            "told_size": self._told_size,
+        }
+
+    @classmethod
+    def restored(cls, rules: Lifecycle, state: dict[str, Any]) -> IncidentBook:
+        """The book that `state()` was taken of."""
+        book = cls(rules, next_number=state["next"])
+        book._open = None if state["open"] is None else incident_from_json(state["open"])
+        book._past = None if state["past"] is None else incident_from_json(state["past"])
+        book._held_to = None if state["held_to"] is None else _time(state["held_to"])
+        book._calm = timedelta(seconds=state["calm_s"])
+        book._told_size = state["told_size"]
+        return book
+
+    def _other_happening(self, firing: Sequence[Signal]) -> bool:
+        """A public reaction while no more than a source being switched on is open."""
+        assert self._open is not None
+        return self._open.kinds == (Kind.SWITCHED_ON,) and any(s.kind is not Kind.SWITCHED_ON for s in firing)
+
+    def _begin(self, end: datetime, held: Sequence[Signal], firing: Sequence[Signal]) -> list[Update]:
+        if not firing:
+            return []
+        reaction = [s for s in firing if s.kind is not Kind.SWITCHED_ON]
+        severity = max(severity_of(s, timedelta()) for s in reaction or firing)
+        past = self._past
+        if (
+            reaction
+            and past is not None
+            and past.ended_at is not None
+            and (end - past.ended_at).total_seconds() < self.rules.cooldown_s
+            and severity <= past.severity
+        ):
+            return [self._again(past, end, held)]
+        self._told_size = max(s.size for s in firing)
+        self._open = Incident(
+            number=self._next,
+            kinds=_kinds(firing),
+            severity=severity,
+            started_at=min(s.since for s in firing),
+            opened_at=end,
+            updated_at=end,
+            ended_at=None,
+            revision=1,
+            size=self._told_size,
+            reopened=0,
+            evidence=_strongest((), held),
+        )
+        self._next += 1
+        return [Update(Change.OPENED, end, self._open)]
+
+    def _again(self, past: Incident, end: datetime, held: Sequence[Signal]) -> Update:
+        self._open = replace(
+            past,
+            ended_at=None,
+            updated_at=end,
+            revision=past.revision + 1,
+            reopened=past.reopened + 1,
+            evidence=_strongest(past.evidence, held),
+        )
+        return Update(Change.UPDATED, end, self._open)
+
+    def _go_on(self, end: datetime, held: Sequence[Signal], firing: Sequence[Signal]) -> list[Update]:
+        assert self._open is not None
+        before = self._open
+        severity = max([before.severity, *(severity_of(s, end - before.started_at) for s in firing)])
+        size = max(before.size, *(s.size for s in held))
+        now = replace(
+            before,
+            kinds=_kinds([*before.evidence, *firing], also=before.kinds),
+            severity=severity,
+            updated_at=end,
+            size=size,
+            evidence=_strongest(before.evidence, held),
+        )
+        change = self._change(before, now)
+        if change is None:
+            self._open = now
+            return []
+        self._told_size = size
+        self._open = replace(now, revision=now.revision + 1)
+        return [Update(change, end, self._open)]
+
+    def _change(self, before: Incident, now: Incident) -> Change | None:
+        if now.severity > before.severity:
+            return Change.RAISED
+        if now.kinds != before.kinds or now.size >= 2 * self._told_size:
+            return Change.UPDATED
+        return None
+
+    def _close(self, end: datetime) -> Update:
+        assert self._open is not None
+        closed = replace(self._open, ended_at=self._held_to or end, updated_at=end, revision=self._open.revision + 1)
+        if closed.kinds != (Kind.SWITCHED_ON,):
+            self._past = closed
+        self._open = None
+        self._calm = timedelta()
+        return Update(Change.CLOSED, end, closed)
+
+
+def _kinds(signals: Sequence[Signal], *, also: Sequence[Kind] = ()) -> tuple[Kind, ...]:
+    return tuple(sorted({*also, *(s.kind for s in signals if s.fires)}, key=_RANK.__getitem__))
+
+
+def _strongest(before: Sequence[Signal], now: Sequence[Signal]) -> tuple[Signal, ...]:
+    best = {(s.kind, s.source): s for s in before}
+    for signal in now:
+        known = best.get((signal.kind, signal.source))
+        if known is None or signal.surprise > known.surprise:
+            best[signal.kind, signal.source] = signal
+    return tuple(sorted(best.values(), key=lambda s: (_RANK[s.kind], s.source)))
+
+
+def signal_json(signal: Signal) -> dict[str, JSON]:
+    """A signal as JSON; times are seconds since 1970."""
+    return {
+        "kind": signal.kind.value,
+        "source": signal.source,
+        "since": signal.since.timestamp(),
+        "observed": signal.observed,
+        "expected": signal.expected,
+        "size": signal.size,
+        "surprise": signal.surprise,
+        "threshold": signal.threshold,
+        "holds": signal.holds,
+    }
+
+
+def incident_json(incident: Incident) -> dict[str, JSON]:
+    """An incident as JSON; times are seconds since 1970."""
+    return {
+        "number": incident.number,
+        "kinds": [kind.value for kind in incident.kinds],
+        "severity": int(incident.severity),
+        "started_at": incident.started_at.timestamp(),
+        "opened_at": incident.opened_at.timestamp(),
+        "updated_at": incident.updated_at.timestamp(),
+        "ended_at": None if incident.ended_at is None else incident.ended_at.timestamp(),
+        "revision": incident.revision,
+        "size": incident.size,
+        "reopened": incident.reopened,
+        "evidence": [signal_json(signal) for signal in incident.evidence],
+    }
+
+
+def incident_from_json(data: dict[str, Any]) -> Incident:
+    """The incident that `incident_json` was made of."""
+    return Incident(
+        number=data["number"],
+        kinds=tuple(Kind(kind) for kind in data["kinds"]),
+        severity=Severity(data["severity"]),
+        started_at=_time(data["started_at"]),
+        opened_at=_time(data["opened_at"]),
+        updated_at=_time(data["updated_at"]),
+        ended_at=None if data["ended_at"] is None else _time(data["ended_at"]),
+        revision=data["revision"],
+        size=data["size"],
+        reopened=data["reopened"],
+        evidence=tuple(
+            Signal(**{**signal, "kind": Kind(signal["kind"]), "since": _time(signal["since"])})
+            for signal in data["evidence"]
+        ),
+    )
+
+
+def _time(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
