@@ -6,7 +6,7 @@ import asyncio
 import math
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,7 +18,8 @@ from app.core.errors import AppError, InvalidInput, QueryError
 from app.core.ids import slug
 from app.core.prevalence import difference, share
 from app.core.query import Dialect, compile_for, parse, render
-from app.core.types import CLASSES, Bucket, Count, Event, Grain, Label, SourceState, SourceStatus
+from app.core.types import CLASSES, Count, Event, Label, SourceState, SourceStatus
+from app.services.windows import gather, live_to, moment, step, window
 from app.settings import Settings
 from app.views import (
     Basis,
@@ -32,20 +33,6 @@ from app.views import (
     Timeline,
 )
 
-# Steps a timeline may have, in seconds, with the roll-up each is added up from.
-STEPS: tuple[tuple[int, Grain], ...] = (
-    (60, "minute"),
-    (300, "minute"),
-    (900, "minute"),
-    (3_600, "hour"),
-    (21_600, "hour"),
-    (86_400, "day"),
-)
-_MOST_STEPS = 300
-_LONGEST_HOURS = 24 * 366 * 5
-# Windows and events lie between these: a window before the window never leaves the years a datetime has.
-_FIRST = datetime(1900, 1, 1, tzinfo=UTC)
-_LAST = datetime(2200, 1, 1, tzinfo=UTC)
 _PROBE_S = 5.0
 _DOWN = frozenset({SourceState.NOT_CONNECTED, SourceState.UNAUTHORIZED, SourceState.BUDGET_USED, SourceState.ERROR})
 
@@ -62,20 +49,6 @@ class EventDraft(BaseModel):
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     read_budget: int | None = Field(default=None, ge=0, le=3_000_000, examples=[5000])
-
-
-def step_for(seconds: float) -> tuple[int, Grain]:
-    """The finest step, and its roll-up, that draws a window of that many seconds in at most 300 points."""
-    return next((step for step in STEPS if seconds / step[0] <= _MOST_STEPS), STEPS[-1])
-
-
-def _moment(value: datetime, field: str) -> datetime:
-    """The time in UTC. Raises InvalidInput for one without zone or beyond the years that are worked with."""
-    if value.tzinfo is None:
-        raise InvalidInput(f"{value.isoformat()} has no time zone: add Z or an offset", field=field)
-    if not _FIRST <= value <= _LAST:
-        raise InvalidInput(f"{value.isoformat()} is not between the years 1900 and 2200", field=field)
-    return value.astimezone(UTC)
 
 
 class Service:
@@ -113,7 +86,7 @@ class Service:
 
     def _summary(self, event: Event, version: int, statuses: Sequence[SourceStatus]) -> EventSummary:
         total = sum(self._store.totals(event.id).values(), Count())
-        return EventSummary(event, total.raw, total.distinct, self._live_to(statuses), version)
+        return EventSummary(event, total.raw, total.distinct, live_to(statuses), version)
 
     def event(self, event_id: str) -> Event:
         """One event. Raises NotFound."""
@@ -144,8 +117,8 @@ class Service:
             for code in codes:
                 if not re.fullmatch(r"[A-Za-z]{2}", code):
                     raise InvalidInput(f"{code!r} is not a two-letter code", field=field)
-        starts_at = _moment(draft.starts_at, "starts_at") if draft.starts_at else None
-        ends_at = _moment(draft.ends_at, "ends_at") if draft.ends_at else None
+        starts_at = moment(draft.starts_at, "starts_at") if draft.starts_at else None
+        ends_at = moment(draft.ends_at, "ends_at") if draft.ends_at else None
         if starts_at and ends_at and ends_at <= starts_at:
             raise InvalidInput("the event ends before it starts", field="ends_at")
         return Event(
@@ -176,7 +149,7 @@ class Service:
         event = self._store.event(event_id)
         version = self._store.version(event_id)
         statuses = self._store.statuses(event_id)
-        start, end = self._window(event_id, selection, statuses)
+        start, end = window(self._store, event_id, selection, statuses, self._now)
         counts = self._totals(event_id, selection, start, end)
         before = self._totals(event_id, selection, start - (end - start), start)
         scored = sum(counts[label].distinct for label in CLASSES)
@@ -197,7 +170,7 @@ class Service:
                 distinct=total.distinct,
                 unscored=counts[Label.UNSCORED].raw,
                 models=self._models(event_id, start, end),
-                live_to=self._live_to(statuses),
+                live_to=live_to(statuses),
                 sources_down=tuple(status.source for status in statuses if status.state in _DOWN),
             ),
             version=version,
@@ -210,17 +183,17 @@ class Service:
         """
         version = self._store.version(event_id)
         statuses = self._store.statuses(event_id)
-        start, end = self._window(event_id, selection, statuses)
-        step, grain = self._step(step_s, (end - start).total_seconds())
-        start = datetime.fromtimestamp(math.floor(start.timestamp() / step) * step, UTC)
+        start, end = window(self._store, event_id, selection, statuses, self._now)
+        width, grain = step(step_s, (end - start).total_seconds())
+        start = datetime.fromtimestamp(math.floor(start.timestamp() / width) * width, UTC)
         fine = self._store.timeline(event_id, grain, start, end, source=selection.source, country=selection.country)
         return Timeline(
             event_id=event_id,
             start=start,
             end=end,
-            step_s=step,
-            buckets=_gather(fine, step),
-            live_to=self._live_to(statuses),
+            step_s=width,
+            buckets=gather(fine, width),
+            live_to=live_to(statuses),
             version=version,
         )
 
@@ -282,44 +255,6 @@ class Service:
 
     # Helpers
 
-    @staticmethod
-    def _live_to(statuses: Sequence[SourceStatus]) -> datetime | None:
-        return max((status.live_to for status in statuses if status.live_to), default=None)
-
-    def _window(
-        self, event_id: str, selection: Selection, statuses: Sequence[SourceStatus]
-    ) -> tuple[datetime, datetime]:
-        if (selection.start is None) != (selection.end is None):
-            missing = "end" if selection.end is None else "start"
-            raise InvalidInput("a window needs both start and end, or hours", field=missing)
-        if selection.start and selection.end:
-            start, end = _moment(selection.start, "start"), _moment(selection.end, "end")
-            if end <= start:
-                raise InvalidInput("the window ends before it starts", field="end")
-            if end - start > timedelta(hours=_LONGEST_HOURS):
-                raise InvalidInput("the window is longer than five years", field="start")
-            return start, end
-        if not 0 < selection.hours <= _LONGEST_HOURS:
-            raise InvalidInput(f"a window of {selection.hours} hours: choose up to five years", field="hours")
-        span = self._store.span(event_id)
-        edge = self._live_to(statuses) or (span[1] if span else self._now())
-        edge = min(max(edge, _FIRST), _LAST)  # one post with a wild date must not break the arithmetic
-        # The end is exclusive and the roll-ups are by the minute: take in the minute that is being filled.
-        end = edge.replace(second=0, microsecond=0) + timedelta(minutes=1)
-        return end - timedelta(hours=selection.hours), end
-
-    @staticmethod
-    def _step(step_s: int | None, seconds: float) -> tuple[int, Grain]:
-        if step_s is None:
-            return step_for(seconds)
-        grain = dict(STEPS).get(step_s)
-        if grain is None:
-            known = ", ".join(str(step) for step, _ in STEPS)
-            raise InvalidInput(f"a step of {step_s} seconds: choose one of {known}", field="step_s")
-        if seconds / step_s > 20_000:
-            raise InvalidInput(f"a step of {step_s} seconds is too fine for this window", field="step_s")
-        return step_s, grain
-
     def _totals(self, event_id: str, selection: Selection, start: datetime, end: datetime) -> dict[Label, Count]:
         found = self._store.totals(event_id, start, end, source=selection.source, country=selection.country)
         return {label: found.get(label, Count()) for label in Label}
@@ -327,14 +262,3 @@ class Service:
     def _models(self, event_id: str, start: datetime, end: datetime) -> tuple[str, ...]:
         page = self._store.messages(event_id, MessageFilter(start=start, end=end), limit=20)
         return tuple(sorted({item.prediction.model for item in page.items if item.prediction}))
-
-
-def _gather(fine: Sequence[Bucket], step_s: int) -> tuple[Bucket, ...]:
-    """Add up buckets into steps of `step_s` seconds, counted from the epoch."""
-    gathered: dict[float, dict[Label, Count]] = {}
-    for bucket in fine:
-        start = math.floor(bucket.start.timestamp() / step_s) * step_s
-        counts = gathered.setdefault(start, {})
-        for label, count in bucket.counts.items():
-            counts[label] = counts.get(label, Count()) + count
-    return tuple(Bucket(datetime.fromtimestamp(start, UTC), counts) for start, counts in gathered.items())

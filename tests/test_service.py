@@ -13,7 +13,8 @@ from app.core.errors import ClassifierError, InvalidInput, NotFound, Overloaded,
 from app.core.ids import slug
 from app.core.text import content_hash
 from app.core.types import CLASSES, Count, DeadLetter, Event, Label, Message, Prediction, SourceState
-from app.service import STEPS, EventDraft, Service, step_for
+from app.service import EventDraft, Service
+from app.services.windows import STEPS, step_for
 from app.settings import Settings
 from app.views import Selection
 

@@ -171,3 +171,139 @@ dead_letters = Table(
     Index("ix_dead_letters_event", "event_id", "id"),
     sqlite_autoincrement=True,
 )
+
+notes = Table(
+    "annotations",
+    metadata,
+    Column("event_id", Id, _event_key(), nullable=False),
+    Column("id", Id, nullable=False),
+    Column("at", Micros, nullable=False),
+    Column("until", Micros),
+    Column("kind", Text, nullable=False),  # note, statement, expected or system
+    Column("text", Text, nullable=False),
+    Column("created_at", Micros, nullable=False),
+    PrimaryKeyConstraint("event_id", "id"),
+    Index("ix_annotations_time", "event_id", "at"),
+)
+
+detection_rules = Table(
+    "detection_rules",
+    metadata,
+    Column("event_id", Id, _event_key(), primary_key=True),
+    Column("rule", Text, nullable=False),  # JSON object
+    Column("updated_at", Micros, nullable=False),
+)
+
+detector_state = Table(
+    "detector_state",
+    metadata,
+    Column("event_id", Id, _event_key(), primary_key=True),
+    Column("state", Text, nullable=False),  # JSON object
+    # Everything before this has been tested.
+    Column("tested_to", Micros, nullable=False),
+    Column("updated_at", Micros, nullable=False),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("event_id", Id, _event_key(), nullable=False),
+    Column("number", BigInteger, nullable=False),  # counted from 1 in each event
+    Column("kind", Text, nullable=False),
+    Column("severity", Integer, nullable=False),
+    Column("state", Text, nullable=False),  # open or closed
+    Column("started_at", Micros, nullable=False),  # when it began in the messages
+    Column("opened_at", Micros, nullable=False),  # when it was noticed
+    Column("updated_at", Micros, nullable=False),
+    Column("ended_at", Micros),
+    # Grows with every change that is told; together with event and number it names the change.
+    Column("revision", BigInteger, nullable=False),
+    Column("detail", Text, nullable=False),  # JSON object
+    PrimaryKeyConstraint("event_id", "number"),
+    Index("ix_incidents_time", "event_id", "started_at"),
+    Index("ix_incidents_newest", "opened_at"),
+)
+
+incident_changes = Table(
+    "incident_changes",
+    metadata,
+    Column("event_id", Id, _event_key(), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("at", Micros, nullable=False),
+    Column("change", Text, nullable=False),  # opened, raised, updated or closed
+    Column("severity", Integer, nullable=False),
+    Column("detail", Text, nullable=False),  # JSON object
+    PrimaryKeyConstraint("event_id", "number", "revision"),
+)
+
+incident_steps = Table(
+    "incident_steps",
+    metadata,
+    # From the spike in the input to the verdict: the first time of each step.
+    Column("event_id", Id, _event_key(), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("step", Id, nullable=False),  # began, noticed, shown, evidence or verdict
+    Column("at", Micros, nullable=False),
+    PrimaryKeyConstraint("event_id", "number", "step"),
+)
+
+incident_verdicts = Table(
+    "incident_verdicts",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True),
+    Column("event_id", Id, _event_key(), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("verdict", Text, nullable=False),  # real, false_alarm, expected or withdrawn
+    Column("note", Text, nullable=False),
+    Column("at", Micros, nullable=False),
+    Index("ix_incident_verdicts_incident", "event_id", "number", "id"),
+    sqlite_autoincrement=True,
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True),
+    Column("event_id", Id, _event_key(), nullable=False),
+    Column("message_id", Id, nullable=False),
+    Column("verdict", Text, nullable=False),  # a label, off_topic, skipped or undone
+    Column("stratum", Text, nullable=False),  # why it was shown: uncertain, disagreement, random or chosen
+    Column("label", Text, nullable=False),  # what the model had said
+    Column("model", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("at", Micros, nullable=False),
+    Index("ix_feedback_message", "event_id", "message_id", "id"),
+    sqlite_autoincrement=True,
+)
+
+alert_channels = Table(
+    "alert_channels",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", Text, nullable=False),  # webhook, slack or email
+    Column("target", Text, nullable=False),
+    Column("secret", Text),
+    Column("event_id", Id, _event_key()),  # None: all events
+    Column("least_severity", Integer, nullable=False),
+    Column("digest_minutes", Integer, nullable=False),  # 0: at once
+    Column("enabled", Boolean, nullable=False),
+    Column("created_at", Micros, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    # One row an incident change and channel: that is what makes an alert go out once.
+    Column("channel_id", Id, ForeignKey("alert_channels.id", ondelete="CASCADE"), nullable=False),
+    Column("event_id", Id, _event_key(), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),  # waiting, sent or failed
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Micros, nullable=False),
+    Column("sent_at", Micros),
+    Column("error", Text, nullable=False),
+    PrimaryKeyConstraint("channel_id", "event_id", "number", "revision"),
+    Index("ix_deliveries_due", "state", "due_at"),
+)

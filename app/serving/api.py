@@ -10,19 +10,18 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from anyio import to_thread
-from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
-from pydantic import AwareDatetime
 
 from app.adapters.records import DeadLetterPage, Facets, MessageFilter
 from app.classification import Classification, Classify
-from app.core.errors import InvalidInput
 from app.core.types import Event, Label
 from app.service import EventDraft, Service
-from app.serving.limits import guard, json_only
+from app.serving.limits import guard
 from app.serving.model_api import classify_routes
+from app.serving.parameters import JSON_ONLY, After, Asked, Country, End, EventId, Limit, Selected, Source, Start
 from app.serving.schemas import (
     Alive,
     EventList,
@@ -32,7 +31,7 @@ from app.serving.schemas import (
 )
 from app.serving.stream import HEADERS, updates
 from app.settings import Settings
-from app.views import Health, Overview, QueryCheck, Selection, Statuses, Timeline
+from app.views import Health, Overview, QueryCheck, Statuses, Timeline
 
 _DESCRIPTION = """Watches public reaction to named events. Every error has the shape of `ErrorAnswer`.
 
@@ -45,48 +44,11 @@ _TAGS = [
     {"name": "messages", "description": "The messages of an event, where they come from, and what was put aside."},
     {"name": "process", "description": "Is it there? No token is asked for."},
 ]
-_JSON = [Depends(json_only)]
 
 event_routes = APIRouter(tags=["events"])
 number_routes = APIRouter(tags=["numbers"])
 message_routes = APIRouter(tags=["messages"])
 process_routes = APIRouter(tags=["process"])
-
-
-async def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
-
-
-Asked = Annotated[Service, Depends(_service)]
-EventId = Annotated[str, Path(max_length=200, description="The id of the event.", examples=["apple-vision-pro-launch"])]
-Source = Annotated[str | None, Query(min_length=1, max_length=200, description="Only this source.", examples=["x"])]
-Country = Annotated[
-    str | None,
-    Query(
-        min_length=2, max_length=2, description="Only this country, ISO 3166 alpha-2; ?? is unknown.", examples=["US"]
-    ),
-]
-Start = Annotated[AwareDatetime | None, Query(description="Begin, inclusive.", examples=["2026-11-23T09:00:00Z"])]
-End = Annotated[AwareDatetime | None, Query(description="End, exclusive.", examples=["2026-11-23T12:00:00Z"])]
-Limit = Annotated[int, Query(ge=1, le=500, description="Most items in the page.", examples=[50])]
-After = Annotated[str | None, Query(max_length=4096, description="The `next` of the page before.")]
-
-
-async def _selection(
-    hours: Annotated[float, Query(gt=0, description="Length of the window.", examples=[24])] = 24.0,
-    start: Start = None,
-    end: End = None,
-    source: Source = None,
-    country: Country = None,
-) -> Selection:
-    if (start is None) is not (end is None):
-        missing = "start" if start is None else "end"
-        raise InvalidInput("start and end go together: give both or neither", field=missing)
-    return Selection(hours, start, end, source, country and country.upper())
-
-
-Selected = Annotated[Selection, Depends(_selection)]
 
 
 @event_routes.get("/events", responses=answers("events"))
@@ -96,7 +58,7 @@ def list_events(service: Asked) -> EventList:
 
 
 @event_routes.post(
-    "/events", status_code=201, responses=answers("event", 413, 415, 422, status=201), dependencies=_JSON
+    "/events", status_code=201, responses=answers("event", 413, 415, 422, status=201), dependencies=JSON_ONLY
 )
 def create_event(service: Asked, draft: EventDraft, request: Request, response: Response) -> Event:
     """Begin to watch an event. Its id is made of its name."""
@@ -111,7 +73,7 @@ def get_event(service: Asked, event_id: EventId) -> Event:
     return service.event(event_id)
 
 
-@event_routes.put("/events/{event_id}", responses=answers("event", 404, 413, 415, 422), dependencies=_JSON)
+@event_routes.put("/events/{event_id}", responses=answers("event", 404, 413, 415, 422), dependencies=JSON_ONLY)
 def update_event(service: Asked, event_id: EventId, draft: EventDraft) -> Event:
     """Replace what an event is described by. Its id and its messages stay."""
     return service.update_event(event_id, draft)
@@ -123,7 +85,7 @@ def delete_event(service: Asked, event_id: EventId) -> None:
     service.delete_event(event_id)
 
 
-@event_routes.post("/query/check", responses=answers("check", 413, 415, 422), dependencies=_JSON)
+@event_routes.post("/query/check", responses=answers("check", 413, 415, 422), dependencies=JSON_ONLY)
 def check_query(service: Asked, asked: QueryRequest) -> QueryCheck:
     """Whether a query is understood, and what each source would be asked. A bad query is an answer, not an error."""
     return service.check_query(asked.query, asked.languages)

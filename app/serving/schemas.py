@@ -292,11 +292,17 @@ _ERRORS: Final[Mapping[int, tuple[str, str, str]]] = {
 }
 
 
-def answers(example: str | None, *errors: int, status: int = 200) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route: its example and its errors. A token, the database and bugs concern every route."""
+def answers(
+    example: str | Mapping[str, JSON] | None, *errors: int, status: int = 200
+) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route: its example and its errors. A token, the database and bugs concern every route.
+
+    `example` is an answer, or the name of one in `EXAMPLES`.
+    """
     made: dict[int | str, dict[str, Any]] = {}
     if example is not None:
-        made[status] = {"content": {"application/json": {"example": EXAMPLES[example]}}}
+        answer = EXAMPLES[example] if isinstance(example, str) else example
+        made[status] = {"content": {"application/json": {"example": answer}}}
     for code in sorted({401, 500, 503, *errors}):
         description, name, message = _ERRORS[code]
         refused = {"field": "query", "position": 12} if code == 422 else {"field": None, "position": None}

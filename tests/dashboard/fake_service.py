@@ -11,7 +11,8 @@ from app.adapters.records import Facets, MessageFilter, MessagePage, StoredMessa
 from app.core.errors import InvalidInput, NotFound, StoreError
 from app.core.prevalence import difference, share
 from app.core.types import CLASSES, Bucket, Count, Event, Label, Message, Prediction, SourceState, SourceStatus
-from app.service import EventDraft, Service, slug, step_for
+from app.service import EventDraft, Service, slug
+from app.services.windows import step_for
 from app.views import Basis, EventSummary, Overview, Selection, Statuses, Timeline
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
