@@ -19,6 +19,9 @@ from app.core.ids import slug
 from app.core.prevalence import difference, share
 from app.core.query import Dialect, compile_for, parse, render
 from app.core.types import CLASSES, Count, Event, Label, SourceState, SourceStatus
+from app.services.annotations import Annotations
+from app.services.incidents import Incidents
+from app.services.insight import Insight
 from app.services.windows import gather, live_to, moment, step, window
 from app.settings import Settings
 from app.views import (
@@ -65,6 +68,9 @@ class Service:
         self._classify = classify
         self._settings = settings
         self._now = now
+        self.annotations = Annotations(store, now)
+        self.incidents = Incidents(store, now)
+        self.insight = Insight(store, now)
 
     # Events
 
