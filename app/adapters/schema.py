@@ -20,6 +20,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 
@@ -29,7 +30,13 @@ EVERY: Final = ""
 EVER: Final = "ever"
 """The grain of `rollups` that has one bucket for all time, starting at 0."""
 
-metadata = MetaData(naming_convention={"fk": "fk_%(table_name)s_%(referred_table_name)s", "pk": "pk_%(table_name)s"})
+metadata = MetaData(
+    naming_convention={
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s",
+    }
+)
 
 Id: Final = Text().with_variant(Text(collation="C"), "postgresql")
 Micros: Final = BigInteger()
@@ -181,6 +188,7 @@ notes = Table(
     Column("until", Micros),
     Column("kind", Text, nullable=False),  # note, statement, expected or system
     Column("text", Text, nullable=False),
+    Column("times", Float(53)),  # of an expected moment: how many times the usual volume is foreseen
     Column("created_at", Micros, nullable=False),
     PrimaryKeyConstraint("event_id", "id"),
     Index("ix_annotations_time", "event_id", "at"),
@@ -202,6 +210,8 @@ detector_state = Table(
     # Everything before this has been tested.
     Column("tested_to", Micros, nullable=False),
     Column("updated_at", Micros, nullable=False),
+    # Grows with every write: who read an older one writes nothing.
+    Column("revision", BigInteger, nullable=False),
 )
 
 incidents = Table(
@@ -218,6 +228,7 @@ incidents = Table(
     Column("ended_at", Micros),
     # Grows with every change that is told; together with event and number it names the change.
     Column("revision", BigInteger, nullable=False),
+    Column("in_history", Boolean, nullable=False),  # it was over before it was noticed
     Column("detail", Text, nullable=False),  # JSON object
     PrimaryKeyConstraint("event_id", "number"),
     Index("ix_incidents_time", "event_id", "started_at"),
@@ -230,7 +241,8 @@ incident_changes = Table(
     Column("event_id", Id, _event_key(), nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),
-    Column("at", Micros, nullable=False),
+    Column("at", Micros, nullable=False),  # in the time of the messages
+    Column("told_at", Micros, nullable=False),  # by the clock
     Column("change", Text, nullable=False),  # opened, raised, updated or closed
     Column("severity", Integer, nullable=False),
     Column("detail", Text, nullable=False),  # JSON object
@@ -281,6 +293,7 @@ alert_channels = Table(
     "alert_channels",
     metadata,
     Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
     Column("kind", Text, nullable=False),  # webhook, slack or email
     Column("target", Text, nullable=False),
     Column("secret", Text),
@@ -294,16 +307,23 @@ alert_channels = Table(
 deliveries = Table(
     "deliveries",
     metadata,
-    # One row an incident change and channel: that is what makes an alert go out once.
+    Column("id", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=True),
     Column("channel_id", Id, ForeignKey("alert_channels.id", ondelete="CASCADE"), nullable=False),
     Column("event_id", Id, _event_key(), nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("revision", BigInteger, nullable=False),
-    Column("state", Text, nullable=False),  # waiting, sent or failed
+    Column("state", Text, nullable=False),  # waiting, sending, sent or failed
     Column("attempts", Integer, nullable=False),
+    Column("created_at", Micros, nullable=False),
+    # When it is to be sent; while it is being sent, when its sender is taken to be dead.
     Column("due_at", Micros, nullable=False),
     Column("sent_at", Micros),
+    # The message that it went into, alone or with others; it stays the same however often that is sent.
+    Column("parcel", Id),
     Column("error", Text, nullable=False),
-    PrimaryKeyConstraint("channel_id", "event_id", "number", "revision"),
+    # One row an incident change and channel: that is what makes an alert go out once.
+    UniqueConstraint("channel_id", "event_id", "number", "revision"),
     Index("ix_deliveries_due", "state", "due_at"),
+    Index("ix_deliveries_sent", "channel_id", "sent_at"),
+    sqlite_autoincrement=True,
 )

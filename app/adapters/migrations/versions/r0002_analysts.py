@@ -58,6 +58,7 @@ def _annotations() -> None:
         sa.Column("until", sa.BigInteger),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("text", sa.Text, nullable=False),
+        sa.Column("times", sa.Float(53)),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         _event_key("annotations"),
         sa.PrimaryKeyConstraint("event_id", "id", name="pk_annotations"),
@@ -83,6 +84,7 @@ def _detector_state() -> None:
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("tested_to", sa.BigInteger, nullable=False),
         sa.Column("updated_at", sa.BigInteger, nullable=False),
+        sa.Column("revision", sa.BigInteger, nullable=False),
         _event_key("detector_state"),
         sa.PrimaryKeyConstraint("event_id", name="pk_detector_state"),
     )
@@ -101,6 +103,7 @@ def _incidents() -> None:
         sa.Column("updated_at", sa.BigInteger, nullable=False),
         sa.Column("ended_at", sa.BigInteger),
         sa.Column("revision", sa.BigInteger, nullable=False),
+        sa.Column("in_history", sa.Boolean, nullable=False),
         sa.Column("detail", sa.Text, nullable=False),
         _event_key("incidents"),
         sa.PrimaryKeyConstraint("event_id", "number", name="pk_incidents"),
@@ -116,6 +119,7 @@ def _incident_changes() -> None:
         sa.Column("number", sa.BigInteger, nullable=False),
         sa.Column("revision", sa.BigInteger, nullable=False),
         sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("told_at", sa.BigInteger, nullable=False),
         sa.Column("change", sa.Text, nullable=False),
         sa.Column("severity", sa.Integer, nullable=False),
         sa.Column("detail", sa.Text, nullable=False),
@@ -175,6 +179,7 @@ def _alert_channels() -> None:
     op.create_table(
         "alert_channels",
         sa.Column("id", _ID, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("target", sa.Text, nullable=False),
         sa.Column("secret", sa.Text),
@@ -191,19 +196,25 @@ def _alert_channels() -> None:
 def _deliveries() -> None:
     op.create_table(
         "deliveries",
+        sa.Column("id", _SERIAL, autoincrement=True, nullable=False),
         sa.Column("channel_id", _ID, nullable=False),
         sa.Column("event_id", _ID, nullable=False),
         sa.Column("number", sa.BigInteger, nullable=False),
         sa.Column("revision", sa.BigInteger, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
         sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("due_at", sa.BigInteger, nullable=False),
         sa.Column("sent_at", sa.BigInteger),
+        sa.Column("parcel", _ID),
         sa.Column("error", sa.Text, nullable=False),
         sa.ForeignKeyConstraint(
             ["channel_id"], ["alert_channels.id"], name="fk_deliveries_alert_channels", ondelete="CASCADE"
         ),
         _event_key("deliveries"),
-        sa.PrimaryKeyConstraint("channel_id", "event_id", "number", "revision", name="pk_deliveries"),
+        sa.PrimaryKeyConstraint("id", name="pk_deliveries"),
+        sa.UniqueConstraint("channel_id", "event_id", "number", "revision", name="uq_deliveries"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_deliveries_due", "deliveries", ["state", "due_at"])
+    op.create_index("ix_deliveries_sent", "deliveries", ["channel_id", "sent_at"])
