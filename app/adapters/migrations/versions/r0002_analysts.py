@@ -208,12 +208,12 @@ def _deliveries() -> None:
         sa.Column("sent_at", sa.BigInteger),
         sa.Column("parcel", _ID),
         sa.Column("error", sa.Text, nullable=False),
+        sa.UniqueConstraint("channel_id", "event_id", "number", "revision", name="uq_deliveries"),
         sa.ForeignKeyConstraint(
             ["channel_id"], ["alert_channels.id"], name="fk_deliveries_alert_channels", ondelete="CASCADE"
         ),
         _event_key("deliveries"),
         sa.PrimaryKeyConstraint("id", name="pk_deliveries"),
-        sa.UniqueConstraint("channel_id", "event_id", "number", "revision", name="uq_deliveries"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_deliveries_due", "deliveries", ["state", "due_at"])
