@@ -165,7 +165,7 @@ class RouterDeployment:
         return Arm(name, {kind: self._lane(backend) for kind, backend in backends.items()})
 
     def _lane(self, backend: Any) -> Lane:
-        calls = 1 if isinstance(backend, ClassifierReplica) else self._arguments.calls
+        calls = backend.calls if isinstance(backend, ClassifierReplica) else self._arguments.calls
         return Lane(backend, self._tokenizer, calls=calls, most_waiting=self._settings.waiting_texts)
 
 

@@ -38,5 +38,9 @@ class Classifier(TextClassifier, Protocol):
     def tokens_per_call(self) -> int:
         """The most padded tokens of one call of the runtime: a good size for a batch is some of these."""
 
+    @property
+    def calls(self) -> int:
+        """How many calls may run side by side."""
+
     def score(self, rows: Sequence[Sequence[int]]) -> list[Prediction]:
         """One prediction for each row of token ids, in order. Raises ClassifierError."""

@@ -32,8 +32,11 @@ class OnnxClassifier(TokenClassifier):
 
     def __init__(self, folder: Path, *, threads: int = 2) -> None:
         manifest = verify(folder)
-        super().__init__(folder, manifest, backend=f"onnx-{manifest.precision}", tokens_per_call=TOKENS_PER_CALL)
-        self._session = session(folder / ONNX, threads=threads)
+        super().__init__(
+            folder, manifest, backend=f"onnx-{manifest.precision}", tokens_per_call=TOKENS_PER_CALL, calls=threads
+        )
+        # A core a call: two calls of 512 tokens side by side do 1.4 times as much as one after the other on two cores.
+        self._session = session(folder / ONNX, threads=1)
 
     def _run(self, ids: Ids, mask: Ids) -> Logits:
         (logits,) = self._session.run(["logits"], {"input_ids": ids, "attention_mask": mask})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
 
@@ -72,14 +73,17 @@ class Encoder:
 class TokenClassifier(ABC):
     """A classifier of tokenized texts; what is left to a subclass is `_run`.
 
-    `folder` is verified and `manifest` is its manifest. `tokens_per_call` is the most padded tokens of one call.
+    `folder` is verified and `manifest` is its manifest. `tokens_per_call` is the most padded tokens of one call, and
+    `calls` is how many may run side by side.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, *, backend: str, tokens_per_call: int) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, *, backend: str, tokens_per_call: int, calls: int = 1) -> None:
         self.model = manifest.model
         self.languages = frozenset(manifest.languages)
         self.backend = backend
         self.tokens_per_call = tokens_per_call
+        self.calls = calls
+        self._pool = ThreadPoolExecutor(max_workers=calls, thread_name_prefix=backend)
         self._encoder = Encoder(folder, manifest)
         self.tokenizer = self._encoder.sha256
 
@@ -108,8 +112,14 @@ class TokenClassifier(ABC):
     def logits(self, rows: Sequence[Sequence[int]]) -> Logits:
         """Logits of shape [rows, classes], in the order of the token rows."""
         logits = np.zeros((len(rows), len(CLASSES)), dtype=np.float32)
-        for batch in token_batches([len(row) for row in rows], self.tokens_per_call):
-            logits[batch] = self._run(*padded([rows[index] for index in batch]))
+        lengths = [len(row) for row in rows]
+        # What one call could hold is still shared among the cores.
+        batches = list(token_batches(lengths, min(self.tokens_per_call, -(-sum(lengths) // self.calls))))
+        batches.reverse()  # the longest first: no core works on them alone at the end
+        run = map if len(batches) == 1 or self.calls == 1 else self._pool.map
+        made = run(lambda batch: self._run(*padded([rows[index] for index in batch])), batches)
+        for batch, found in zip(batches, made, strict=True):
+            logits[batch] = found
         return logits
 
     def _prediction(self, probabilities: npt.NDArray[np.float64]) -> Prediction:

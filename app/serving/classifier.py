@@ -1,8 +1,9 @@
-"""A replica that classifies: one loaded model behind one thread."""
+"""A replica that classifies: one loaded model behind as many threads as it can use."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,13 +29,18 @@ class About:
 
 
 class ClassifierReplica:
-    """One model; the runtime uses the cores or the GPU itself, so calls queue instead of competing."""
+    """One model. As many calls run side by side as it can use; others queue instead of competing."""
 
     def __init__(self, classifier: Classifier, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._classifier = classifier
         self._clock = clock
-        self._begun: float | None = None
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="classify")
+        self._begun: dict[int, float] = {}  # by thread
+        self._threads = ThreadPoolExecutor(max_workers=classifier.calls, thread_name_prefix="classify")
+
+    @property
+    def calls(self) -> int:
+        """How many calls run side by side."""
+        return self._classifier.calls
 
     async def score(self, rows: Sequence[Sequence[int]]) -> list[Prediction]:
         """One prediction a row of token ids of the model's own tokenizer, in order. Raises ClassifierError."""
@@ -51,16 +57,17 @@ class ClassifierReplica:
 
     def check_health(self) -> None:
         """Called by Serve, which replaces the replica after an error: raises ClassifierError when the runtime hangs."""
-        begun = self._begun
-        if begun is not None and self._clock() - begun > LONGEST_CALL_S:
+        oldest = min(self._begun.copy().values(), default=None)
+        if oldest is not None and self._clock() - oldest > LONGEST_CALL_S:
             raise ClassifierError(f"the runtime has not answered for {LONGEST_CALL_S:.0f} seconds")
 
     async def _run(self, ask: Callable[[], list[Prediction]]) -> list[Prediction]:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._timed, ask)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._timed, ask)
 
     def _timed(self, ask: Callable[[], list[Prediction]]) -> list[Prediction]:
-        self._begun = self._clock()
+        thread = threading.get_ident()
+        self._begun[thread] = self._clock()
         try:
             return ask()
         finally:
-            self._begun = None
+            del self._begun[thread]

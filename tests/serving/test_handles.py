@@ -25,6 +25,7 @@ class Judge:
     tokenizer = "sha"
     languages = frozenset({"en"})
     tokens_per_call = 10
+    calls = 1
 
     def classify(self, texts: Sequence[str]) -> list[Prediction]:
         if "broken" in texts:
