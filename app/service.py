@@ -19,6 +19,7 @@ from app.core.ids import slug
 from app.core.prevalence import difference, share
 from app.core.query import Dialect, compile_for, parse, render
 from app.core.types import CLASSES, Count, Event, Label, SourceState, SourceStatus
+from app.services.alerts import Alerts
 from app.services.annotations import Annotations
 from app.services.incidents import Incidents
 from app.services.insight import Insight
@@ -68,6 +69,7 @@ class Service:
         self._classify = classify
         self._settings = settings
         self._now = now
+        self.alerts = Alerts(store, settings, now)
         self.annotations = Annotations(store, now)
         self.incidents = Incidents(store, now)
         self.insight = Insight(store, now)

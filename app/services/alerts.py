@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.adapters.store import Store
 from app.core.alerts import ChannelKind, DeliveryState
 from app.core.incidents import Change
+from app.services.incidents import SeverityName
 from app.settings import Settings
-
-SeverityName: TypeAlias = Literal["watch", "high", "critical"]
 
 
 class ChannelDraft(BaseModel):
@@ -91,7 +89,7 @@ class DeliveryPage:
 
 
 @dataclass(frozen=True, slots=True)
-class TestResult:
+class Trial:
     """Whether a channel took a test message; `error` says why not."""
 
     delivered: bool
@@ -101,9 +99,7 @@ class TestResult:
 class Alerts:
     """Channels and deliveries; `now` is the clock, in UTC."""
 
-    def __init__(
-        self, store: Store, settings: Settings, now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
+    def __init__(self, store: Store, settings: Settings, now: Callable[[], datetime]) -> None:
         self._store = store
         self._settings = settings
         self._now = now
@@ -127,7 +123,7 @@ class Alerts:
         """Remove a channel with its deliveries. Raises NotFound."""
         raise NotImplementedError
 
-    def test(self, channel_id: str) -> TestResult:
+    def test(self, channel_id: str) -> Trial:
         """Send a test message now, and wait for the answer (at most about 20 s). Raises NotFound."""
         raise NotImplementedError
 
