@@ -26,7 +26,9 @@ from typing import Self
 from sqlalchemy import Engine
 
 from app.adapters import event_tables, message_reads, page_writes, rollups, source_tables
+from app.adapters.annotation_tables import AnnotationStore
 from app.adapters.database import Database
+from app.adapters.incidents import IncidentStore
 from app.adapters.records import (
     UNRESOLVED,
     Cell,
@@ -70,6 +72,8 @@ class Store:
         """
         self._database = Database(url)
         self._now = now
+        self.annotations = AnnotationStore(self._database)
+        self.incidents = IncidentStore(self._database, now)
 
     def __enter__(self) -> Self:
         """The store itself, closed at the end of the block."""

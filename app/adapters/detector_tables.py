@@ -1,0 +1,101 @@
+"""What the spike detector reads and keeps: counts by source and step, its own state, the rules of events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Connection, func, literal_column, select, update
+
+from app.adapters.database import insert, micros, moment, to_json
+from app.adapters.incident_records import DetectorState, StoredRule
+from app.adapters.rollups import Cut, totals
+from app.adapters.schema import EVER, EVERY, rollups
+from app.adapters.schema import detection_rules as rules
+from app.adapters.schema import detector_state as states
+from app.core.history import STEP, Counts, StepCount
+from app.core.types import CLASSES, Label
+
+_STEP_MICROS: Final = round(STEP.total_seconds() * 1_000_000)
+_SCORED: Final = tuple(label.value for label in CLASSES)
+
+
+def sources(connection: Connection, event_id: str) -> list[str]:
+    """The sources that an event has messages of."""
+    query = select(rollups.c.source).where(
+        rollups.c.event_id == event_id, rollups.c.grain == EVER, rollups.c.source != EVERY, rollups.c.country == EVERY
+    )
+    return sorted(set(connection.scalars(query.where(rollups.c.raw > 0))))
+
+
+def step_counts(connection: Connection, event_id: str, since: datetime, until: datetime) -> Counts:
+    """The counts of all steps that begin in [since, until), by source; times are rounded down to a step."""
+    low, high = (micros(each) // _STEP_MICROS * _STEP_MICROS for each in (since, until))
+    step = (rollups.c.start // literal_column(str(_STEP_MICROS), BigInteger)).label("step")
+    query = (
+        select(step, rollups.c.label, func.sum(rollups.c.raw), func.sum(rollups.c["distinct"]))
+        .where(rollups.c.event_id == event_id, rollups.c.grain == "minute", rollups.c.country == EVERY)
+        .where(rollups.c.start >= low, rollups.c.start < high, rollups.c.raw > 0)
+        .group_by(step, rollups.c.label)
+    )
+    counts: dict[str, dict[int, StepCount]] = {}
+    for source in sources(connection, event_id):
+        found = counts.setdefault(source, {})
+        for number, label, raw, distinct in connection.execute(query.where(rollups.c.source == source)):
+            before = found.get(int(number), StepCount())
+            found[int(number)] = StepCount(
+                before.total + int(raw),
+                before.scored + (int(distinct) if label in _SCORED else 0),
+                before.negative + (int(distinct) if label == Label.NEGATIVE else 0),
+            )
+    return counts
+
+
+def counted_before(connection: Connection, event_id: str, source: str, moment_: datetime) -> int:
+    """The messages of a source from before a time (whole minutes); a range of days, hours and minutes, so cheap."""
+    found = totals(connection, Cut(event_id, source), None, moment_)
+    return sum(count.raw for count in found.values())
+
+
+def state(connection: Connection, event_id: str) -> DetectorState | None:
+    """Where the detector of an event stands; None before its first run."""
+    row = connection.execute(select(states).where(states.c.event_id == event_id)).one_or_none()
+    if row is None:
+        return None
+    return DetectorState(json.loads(row.state), moment(row.tested_to), moment(row.updated_at), row.revision)
+
+
+def put_state(
+    connection: Connection,
+    event_id: str,
+    read: int,
+    new: Mapping[str, Any],
+    tested_to: datetime,
+    now: datetime,
+) -> bool:
+    """Store the detector's state, if it still is at the revision that was `read` (0: there was none)."""
+    values = {"state": to_json(new), "tested_to": micros(tested_to), "updated_at": micros(now), "revision": read + 1}
+    if read == 0:
+        statement = insert(connection.dialect.name, states).values(event_id=event_id, **values)
+        return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+    mine = update(states).where(states.c.event_id == event_id, states.c.revision == read)
+    return connection.execute(mine.values(values)).rowcount == 1
+
+
+def rule(connection: Connection, event_id: str) -> StoredRule | None:
+    """The rule of an event; None where nobody has set one."""
+    row = connection.execute(select(rules).where(rules.c.event_id == event_id)).one_or_none()
+    if row is None:
+        return None
+    stored = json.loads(row.rule)
+    return StoredRule(stored["enabled"], stored["rule"], moment(row.updated_at))
+
+
+def put_rule(connection: Connection, event_id: str, enabled: bool, new: Mapping[str, Any], now: datetime) -> None:
+    """Set the rule of an event. The event must be locked."""
+    row = {"event_id": event_id, "rule": to_json({"enabled": enabled, "rule": new}), "updated_at": micros(now)}
+    statement = insert(connection.dialect.name, rules).values(row)
+    changed = {"rule": row["rule"], "updated_at": row["updated_at"]}
+    connection.execute(statement.on_conflict_do_update(index_elements=list(rules.primary_key), set_=changed))
