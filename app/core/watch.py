@@ -80,16 +80,17 @@ class Watch:
         """The incident that goes on, with its figures as of the latest step."""
         return self._book.open
 
-    def observe(self, ticks: Mapping[str, Tick]) -> list[Update]:
+    def observe(self, ticks: Mapping[str, Tick], *, settled: bool = True) -> list[Update]:
         """Test and learn a complete step: a tick for each source, all with the same start.
 
-        A source that is left out is unknown in this step. Raises InvalidInput on no tick, on different starts, and on a
-        step before the last one.
+        A source that is left out is unknown in this step, or behind: its tick may come later, in its own order. With
+        `settled` False (another source has yet to say) the step can open or raise an incident, not close one. Raises
+        InvalidInput on no tick, on different starts, and on a step before the last one of its source.
         """
         start = _start(ticks)
         signals = [signal for source, tick in ticks.items() for signal in self._tests(source).observe(tick)]
         known = any(tick.known for tick in ticks.values())
-        return self._book.step(start + self.step, self.step, self._wanted(signals), known=known)
+        return self._book.step(start + self.step, self.step, self._wanted(signals), known=known, complete=settled)
 
     def look(self, ticks: Mapping[str, Tick], *, now: datetime) -> list[Update]:
         """Test the step that is being filled, as of `now`. Can open and raise an incident; nothing is learnt."""
