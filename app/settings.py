@@ -47,6 +47,24 @@ class Settings(BaseSettings):
     max_batch: int = Field(default=1024, ge=1, description="Most texts in one classify request.")
     max_body_bytes: int = Field(default=4_000_000, ge=1, description="Largest request body.")
 
+    public_url: str = Field(
+        default="http://127.0.0.1:8000", description="Where people reach the dashboard; links in alerts begin with it."
+    )
+    alert_private_networks: bool = Field(
+        default=False, description="Let webhooks go to private networks and to this machine, on any port."
+    )
+    alert_ports: str = Field(
+        default="80,443,8080,8443", description="Ports of public addresses that webhooks may go to."
+    )
+    smtp_host: str | None = Field(default=None, description="Mail server for alerts by e-mail.")
+    smtp_port: int = Field(default=587, ge=1, le=65_535, description="Port of the mail server.")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls", description="How the mail server is spoken to: starttls, tls (from the start) or none."
+    )
+    smtp_user: str | None = Field(default=None, description="User name at the mail server.")
+    smtp_password: SecretStr | None = Field(default=None, description="Password at the mail server.")
+    smtp_from: str = Field(default="eventpulse@localhost", description="Sender of alerts by e-mail.")
+
     x_bearer_token: SecretStr | None = Field(default=None, description="X API v2 app bearer token.")
     x_api_url: str = Field(default="https://api.x.com", description="Base URL of the X API.")
     x_poll_s: float = Field(default=60.0, gt=0, description="Seconds between two recent searches for an event.")
