@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, func, literal_column, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, func, literal_column, select, update
 
 from app.adapters.database import insert, micros, moment, to_json
 from app.adapters.incident_records import DetectorState, StoredRule
@@ -36,14 +36,13 @@ def step_counts(connection: Connection, event_id: str, since: datetime, until: d
     step = (rollups.c.start // literal_column(str(_STEP_MICROS), BigInteger)).label("step")
     query = (
         select(step, rollups.c.label, func.sum(rollups.c.raw), func.sum(rollups.c["distinct"]))
-        .where(rollups.c.event_id == event_id, rollups.c.grain == "minute", rollups.c.country == EVERY)
-        .where(rollups.c.start >= low, rollups.c.start < high, rollups.c.raw > 0)
+        .where(rollups.c.start >= low, rollups.c.start < high)
         .group_by(step, rollups.c.label)
     )
     counts: dict[str, dict[int, StepCount]] = {}
     for source in sources(connection, event_id):
         found = counts.setdefault(source, {})
-        for number, label, raw, distinct in connection.execute(query.where(rollups.c.source == source)):
+        for number, label, raw, distinct in connection.execute(query.where(*_line(event_id, source))):
             before = found.get(int(number), StepCount())
             found[int(number)] = StepCount(
                 before.total + int(raw),
@@ -51,6 +50,28 @@ def step_counts(connection: Connection, event_id: str, since: datetime, until: d
                 before.negative + (int(distinct) if label == Label.NEGATIVE else 0),
             )
     return counts
+
+
+def last_steps(connection: Connection, event_id: str) -> dict[str, int]:
+    """By source: the step of its newest message; the last entry of a line of the index."""
+    found: dict[str, int] = {}
+    for source in sources(connection, event_id):
+        newest = select(rollups.c.start).where(*_line(event_id, source)).order_by(rollups.c.start.desc()).limit(1)
+        start = connection.scalar(newest)
+        if start is not None:
+            found[source] = int(start) // _STEP_MICROS
+    return found
+
+
+def _line(event_id: str, source: str) -> tuple[ColumnElement[bool], ...]:
+    """The minutes of a source that have messages."""
+    return (
+        rollups.c.event_id == event_id,
+        rollups.c.grain == "minute",
+        rollups.c.source == source,
+        rollups.c.country == EVERY,
+        rollups.c.raw > 0,
+    )
 
 
 def counted_before(connection: Connection, event_id: str, source: str, moment_: datetime) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
 
 from app.adapters.database import insert, micros, moment, storable, to_json
 from app.adapters.incident_records import (
@@ -97,12 +97,6 @@ def _first_stored(connection: Connection, event_id: str, incident: Incident) -> 
     )
     found = connection.scalar(query)
     return None if found is None else moment(found)
-
-
-def next_number(connection: Connection, event_id: str) -> int:
-    """The number that the next incident of an event gets."""
-    last = connection.scalar(select(func.max(table.c.number)).where(table.c.event_id == event_id))
-    return 1 + int(last or 0)
 
 
 def one(connection: Connection, event_id: str, number: int) -> StoredIncident:

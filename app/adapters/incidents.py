@@ -64,6 +64,11 @@ class IncidentStore:
         with self._database.read() as connection:
             return detector_tables.step_counts(connection, event_id, since, until)
 
+    def last_steps(self, event_id: str) -> dict[str, int]:
+        """By source: the number of the step that its newest message lies in."""
+        with self._database.read() as connection:
+            return detector_tables.last_steps(connection, event_id)
+
     def counted_before(self, event_id: str, moments: Mapping[str, datetime]) -> dict[str, int]:
         """By source: its messages from before a time, to the minute."""
         with self._database.read() as connection:
@@ -71,11 +76,6 @@ class IncidentStore:
                 source: detector_tables.counted_before(connection, event_id, source, moment)
                 for source, moment in moments.items()
             }
-
-    def next_number(self, event_id: str) -> int:
-        """The number that the next incident of an event gets."""
-        with self._database.read() as connection:
-            return incident_tables.next_number(connection, event_id)
 
     # Incidents
 
