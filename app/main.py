@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field
 from ray import serve
 from ray.serve import Application
+from starlette.applications import Starlette
 
 from app.adapters.backends import Backend, load
 from app.adapters.classifiers import Classifier
@@ -128,7 +129,7 @@ class RouterDeployment:
             deadline_s=self._settings.classify_deadline_s,
         )
 
-    def __serve_build_asgi_app__(self) -> FastAPI:
+    def __serve_build_asgi_app__(self) -> Starlette:
         """Called by Serve after the constructor."""
         return build_classify_api(self.classify, self._settings)
 

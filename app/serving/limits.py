@@ -9,8 +9,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Final
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.responses import JSONResponse, Response
@@ -124,7 +125,7 @@ async def on_failure(request: Request, error: Exception) -> Response:
     return refusal(500, "internal", f"something went wrong; the log has it under {number}")
 
 
-def guard(app: FastAPI, settings: Settings) -> None:
+def guard(app: Starlette, settings: Settings) -> None:
     """Limit bodies, ask for the token if there is one, and answer every error in the one shape.
 
     Raises ConfigError for a token that is set but empty.
@@ -138,7 +139,7 @@ def guard(app: FastAPI, settings: Settings) -> None:
     _answer_errors(app)
 
 
-def _answer_errors(app: FastAPI) -> None:
+def _answer_errors(app: Starlette) -> None:
     """The outermost middleware, so added last."""
     for kind in (AppError, RequestValidationError, StarletteHTTPException):
         app.add_exception_handler(kind, on_refusal)
