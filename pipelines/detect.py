@@ -100,10 +100,8 @@ class Detector:
         if read.front is None or not ranges:
             return 0
         done = {source: (first, last) for source, (first, last) in ranges.items() if last > first}
-        since = min(
-            *(first for first, _ in done.values()),
-            max(min(last for _, last in ranges.values()), step_of(read.front) + 1 - _MOST_OPEN_STEPS),
-        )
+        open_from = max(min(last for _, last in ranges.values()), step_of(read.front) + 1 - _MOST_OPEN_STEPS)
+        since = min([open_from, *(first for first, _ in done.values())])
         # After an outage, what silence is usual must be known to tell a gap from a zero.
         leap = any(last - first > FOLLOWED for first, last in done.values())
         counts = recent(self._store, read, since - 7 * _DAY_STEPS if leap else since)

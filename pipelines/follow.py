@@ -89,7 +89,8 @@ class Follower:
 
     The stages are joined by queues of one page. A slow classifier or database therefore stops the reading, and memory
     stays bounded. Pages are stored in the order of reading, each with its cursor; what happened in between (a refusal,
-    a wait) is reported in that order too, so that the last status is the latest. `sleep` waits so many seconds.
+    a wait) is reported in that order too, so that the last status is the latest. `sleep` waits so many seconds;
+    `stored` is called after each write.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Follower:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        stored: Callable[[], None] = lambda: None,
     ) -> None:
         self._state = state
         self._event_id = state.event.id
@@ -109,6 +111,7 @@ class Follower:
         self._classifier = classifier
         self._now = now
         self._sleep = sleep
+        self._stored = stored
         # A cancelled run leaves a fetch behind in its thread: a source is used by one thread at a time.
         self._source_lock = threading.Lock()
 
@@ -210,6 +213,7 @@ class Follower:
     async def _store_all(self, inbox: asyncio.Queue[Scored | Progress | None]) -> None:
         while (scored := await inbox.get()) is not None:
             await (self._report(scored) if isinstance(scored, Progress) else self._put(scored))
+            self._stored()
 
     async def _put(self, scored: Scored) -> None:
         page, prepared = scored.fetched.page, scored.fetched.prepared

@@ -1,4 +1,4 @@
-"""Which sources are followed: those of every event in the store, as events come, change and go."""
+"""Which sources are followed: those of every event in the store, as events come, change and go; and each is tested."""
 
 from __future__ import annotations
 
@@ -11,10 +11,17 @@ from app.core.errors import NotFound, StoreError
 from app.core.ids import slug
 from app.core.types import Event, SourceState
 from app.settings import Settings
+from pipelines.detect import Detector
 from pipelines.follow import AsyncClassifier, EventState, Follower
 from pipelines.sources.registry import Connection, Sources, read_budget
 
 log = logging.getLogger(__name__)
+
+TEST_EVERY_S = 1.0
+"""The least time between two tests of an event."""
+
+LOOK_EVERY_S = 15.0
+"""The most: a rule, a verdict or an annotation takes effect without a message, too."""
 
 
 class Supervisor:
@@ -26,6 +33,7 @@ class Supervisor:
         self._settings = settings
         self._sources = Sources(settings)
         self._trained = trained
+        self._detector = Detector(store)
         self._running: dict[str, tuple[Event, asyncio.Task[None]]] = {}
 
     async def run(self, poll_s: float = 0.5) -> None:
@@ -66,14 +74,28 @@ class Supervisor:
             statuses = await asyncio.to_thread(self._store.statuses, event.id)
             spent = sum(status.billed_reads for status in statuses)
             remaining = max(0, read_budget(event, self._settings) - spent)
-            async with asyncio.TaskGroup() as followers:
+            written = asyncio.Event()
+            async with asyncio.TaskGroup() as tasks:
                 for connection in await asyncio.to_thread(self._connect, event, remaining):
                     await asyncio.to_thread(self._announce, event, connection)
                     if connection.source is not None:
-                        follower = Follower(state, connection.source, self._store, self._classifier)
-                        followers.create_task(follower.run())
+                        follower = Follower(state, connection.source, self._store, self._classifier, stored=written.set)
+                        tasks.create_task(follower.run())
+                tasks.create_task(self._detect(event.id, written))
         except* NotFound:
             log.info("event %s is gone", event.id)
+
+    async def _detect(self, event_id: str, written: asyncio.Event) -> None:
+        """Test the event after each write, but not more often than it is worth. A store that refuses is asked again."""
+        while True:
+            written.clear()
+            try:
+                await asyncio.to_thread(self._detector.test, event_id)
+            except StoreError as error:
+                log.warning("can't test %s: %s", event_id, error)
+            await asyncio.sleep(TEST_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(written.wait(), LOOK_EVERY_S)
 
     def _connect(self, event: Event, remaining: int) -> list[Connection]:
         return self._sources.live(event, remaining=remaining)
