@@ -100,7 +100,10 @@ def put_state(
     values = {"state": to_json(new), "tested_to": micros(tested_to), "updated_at": micros(now), "revision": read + 1}
     if read == 0:
         statement = insert(connection.dialect.name, states).values(event_id=event_id, **values)
-        return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+        return (
+            connection.execute(statement.on_conflict_do_nothing().returning(states.c.event_id)).one_or_none()
+            is not None
+        )
     mine = update(states).where(states.c.event_id == event_id, states.c.revision == read)
     return connection.execute(mine.values(values)).rowcount == 1
 

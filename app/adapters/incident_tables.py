@@ -212,7 +212,7 @@ def put_step(connection: Connection, event_id: str, number: int, step: str, at: 
     statement = insert(connection.dialect.name, steps).values(
         event_id=event_id, number=number, step=step, at=micros(at)
     )
-    return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+    return connection.execute(statement.on_conflict_do_nothing().returning(steps.c.number)).one_or_none() is not None
 
 
 def steps_of(connection: Connection, event_id: str | None) -> Mapping[tuple[str, int], Mapping[str, datetime]]:
