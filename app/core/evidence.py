@@ -6,13 +6,10 @@ the message itself), at most `MOST_IDS`, the most telling first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
-
-import numpy as np
-from numpy.typing import NDArray
 
 from app.core.types import Count, Label
 
@@ -28,31 +25,6 @@ class Dimension(StrEnum):
     DOMAIN = "domain"
     SOURCE = "source"
     COUNTRY = "country"
-
-
-@dataclass(frozen=True, slots=True)
-class Posts:
-    """The messages of a stretch of time as columns of one length, ordered by time.
-
-    `created_at` is in microseconds since 1970. Copies of one text share a `family`. An empty author, domain or country
-    is one that is not known. Each message stands for `weight` messages (1 unless they are a sample), and the stretch
-    is `hours` long.
-    """
-
-    ids: Sequence[str]
-    texts: Sequence[str]
-    created_at: NDArray[np.int64]
-    families: Sequence[str]
-    authors: Sequence[str]
-    domains: Sequence[str]
-    sources: Sequence[str]
-    countries: Sequence[str]
-    labels: Sequence[Label]
-    hours: float
-    weight: float = 1.0
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 @dataclass(frozen=True, slots=True)
