@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from app.adapters import detector_tables, event_tables, incident_tables
+from app.adapters import alert_tables, detector_tables, event_tables, incident_tables
 from app.adapters.database import Database
 from app.adapters.incident_records import (
     DetectorState,
@@ -55,6 +55,7 @@ class IncidentStore:
                 return False
             incident_tables.put_changes(connection, event_id, findings.past, now, in_history=True)
             incident_tables.put_changes(connection, event_id, findings.updates, now, in_history=False)
+            alert_tables.enqueue(connection, event_id, findings.updates, now)
             if findings.current is not None:
                 incident_tables.put_incident(connection, event_id, findings.current, in_history=False)
         return True

@@ -26,6 +26,7 @@ from typing import Self
 from sqlalchemy import Engine
 
 from app.adapters import event_tables, message_reads, page_writes, rollups, source_tables
+from app.adapters.alerts import AlertStore
 from app.adapters.annotation_tables import AnnotationStore
 from app.adapters.database import Database
 from app.adapters.incidents import IncidentStore
@@ -72,6 +73,7 @@ class Store:
         """
         self._database = Database(url)
         self._now = now
+        self.alerts = AlertStore(self._database, now)
         self.annotations = AnnotationStore(self._database)
         self.incidents = IncidentStore(self._database, now)
 

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
-from app.adapters.schema import events
+from app.adapters.schema import alert_channels, events
 from app.adapters.store import Store
 from tests.adapters.builders import EVENT
 from tests.fakes.clock import Clock
@@ -109,7 +109,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     with Store(found) as store:
         try:
             with store.engine.begin() as connection:
-                connection.execute(events.delete())  # everything belongs to an event
+                connection.execute(events.delete())  # almost everything belongs to an event
+                connection.execute(alert_channels.delete())
         except ProgrammingError:  # a test before this one wanted it without tables
             store.migrate()
     return found
