@@ -22,6 +22,7 @@ _M = messages.c
 _P = predictions.c
 _NEWEST = (_M.created_at.desc(), _M.id.desc())
 _LONGEST_SEARCH = 500  # characters
+_MOST_IDS = 1_000
 _MOST_MICROS = 10**18  # the year 33658: any number that both databases hold
 
 
@@ -29,10 +30,14 @@ def page(connection: Connection, event_id: str, where: MessageFilter, limit: int
     """A page of messages, newest first; see `Store.messages`."""
     if limit < 1:
         raise InvalidInput("limit must be at least 1", field="limit")
-    query = _with_predictions().where(_M.event_id == event_id, *_conditions(where)).order_by(*_NEWEST).limit(limit + 1)
+    query = _with_predictions().where(_M.event_id == event_id, *conditions(where)).order_by(*_NEWEST).limit(limit + 1)
     if after is not None:
         query = query.where(tuple_(_M.created_at, _M.id) < tuple_(*_place(after)))
-    rows = connection.execute(query).all()
+    values = {}
+    if where.ids is not None:
+        query = query.where(among(connection.dialect.name, _M.id, "ids"))
+        values["ids"] = [id_ for id_ in where.ids if storable(id_)]
+    rows = connection.execute(query, values).all()
     items = _stored(connection, event_id, rows[:limit])
     last = rows[limit - 1] if len(rows) > limit else None
     return MessagePage(tuple(items), None if last is None else _cursor(last.created_at, last.id))
@@ -67,28 +72,31 @@ def _with_predictions() -> Select[*tuple[Any, ...]]:
     return select(*messages.c, *said).select_from(joined)
 
 
-def _conditions(where: MessageFilter) -> list[ColumnElement[bool]]:
+def conditions(where: MessageFilter) -> list[ColumnElement[bool]]:
+    """What a message must fulfil to fit a filter, apart from its event and `ids`. Raises InvalidInput."""
     for field in ("source", "country", "text"):
         if not storable(getattr(where, field) or ""):
             raise InvalidInput(f"{field} has characters that no message has", field=field)
     if len(where.text or "") > _LONGEST_SEARCH:
         raise InvalidInput(f"text must have at most {_LONGEST_SEARCH} characters", field="text")
-    conditions: list[ColumnElement[bool]] = []
+    if len(where.ids or ()) > _MOST_IDS:
+        raise InvalidInput(f"ids must be at most {_MOST_IDS}", field="ids")
+    needed: list[ColumnElement[bool]] = []
     if where.start is not None:
-        conditions.append(_M.created_at >= micros(where.start))
+        needed.append(_M.created_at >= micros(where.start))
     if where.end is not None:
-        conditions.append(_M.created_at < micros(where.end))
+        needed.append(_M.created_at < micros(where.end))
     if where.label is not None:
-        conditions.append(_M.label == where.label.value)
+        needed.append(_M.label == where.label.value)
     if where.source is not None:
-        conditions.append(_M.source == where.source)
+        needed.append(_M.source == where.source)
     if where.country is not None:
-        conditions.append(_M.country == where.country)
+        needed.append(_M.country == where.country)
     if where.text:
-        conditions.append(_M.text.ilike(_pattern(where.text), escape="\\"))
+        needed.append(_M.text.ilike(_pattern(where.text), escape="\\"))
     if where.distinct_only:
-        conditions.append(_M.is_first)
-    return conditions
+        needed.append(_M.is_first)
+    return needed
 
 
 def _pattern(text: str) -> str:

@@ -67,7 +67,7 @@ class MessageFilter:
     """Which messages of an event. None means any; `start` is inclusive, `end` exclusive, both exact.
 
     `country` may be UNRESOLVED. `text` is a substring, whatever the case; it has no wildcards.
-    `distinct_only` leaves out messages that repeat the text of another.
+    `distinct_only` leaves out messages that repeat the text of another. `ids` are those of at most 1,000 messages.
     """
 
     start: datetime | None = None
@@ -77,6 +77,7 @@ class MessageFilter:
     country: str | None = None
     text: str | None = None
     distinct_only: bool = False
+    ids: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ from app.adapters.records import (
     Record,
     StoredMessage,
 )
+from app.adapters.window_reads import WindowReads
 from app.core.types import JSON, Bucket, Count, Event, Grain, Label, SourceState, SourceStatus
 
 __all__ = [
@@ -76,6 +77,7 @@ class Store:
         self.alerts = AlertStore(self._database, now)
         self.annotations = AnnotationStore(self._database)
         self.incidents = IncidentStore(self._database, now)
+        self.windows = WindowReads(self._database)
 
     def __enter__(self) -> Self:
         """The store itself, closed at the end of the block."""

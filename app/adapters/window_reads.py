@@ -1,0 +1,106 @@
+"""Reading all messages of a window at once, as columns: what evidence is made of.
+
+    store.windows.read("vision-pro", MessageFilter(start, end), most=100_000).posts
+
+Where there are more messages than are wanted, those of some seconds are read, chosen by the number of the second, so
+that the same ones are read each time and every hour and kind of message has its chance.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+import numpy as np
+from sqlalchemy import Connection, Row, func, select
+
+from app.adapters.database import Database
+from app.adapters.message_reads import conditions
+from app.adapters.records import UNRESOLVED, MessageFilter
+from app.adapters.schema import messages
+from app.core.posts import Posts
+from app.core.types import Label
+
+_M = messages.c
+_COLUMNS: Final = (
+    *(_M.id, _M.text, _M.created_at, func.coalesce(_M.duplicate_of, _M.id), _M.author, _M.source, _M.country),
+    *(_M.label, _M.url, _M.publisher),
+)
+_SECOND: Final = 1_000_000
+# Knuth's multiplicative hash: the seconds that fall below a share of 2**32 lie evenly over any stretch of time.
+_STRIDE: Final = 2_654_435_761
+_MODULUS: Final = 2**32
+_MARGIN: Final = 0.95  # seconds are not equally full: aim a little below what may be read
+_LABELS: Final = {label.value: label for label in Label}
+_HOST: Final = re.compile(r"https?://(?:www\.)?([^\s/?#:]+)", re.IGNORECASE)
+_SHORTENERS: Final = frozenset(
+    ("t.co", "bit.ly", "buff.ly", "dlvr.it", "fb.me", "goo.gl", "ift.tt", "is.gd", "ow.ly", "tinyurl.com", "trib.al")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRead:
+    """The messages of a window, or a sample of them, and how many there are."""
+
+    posts: Posts
+    messages: int
+
+
+class WindowReads:
+    """The part of a `Store` that reads whole windows, as `store.windows`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def read(self, event_id: str, where: MessageFilter, most: int) -> WindowRead:
+        """The messages in [where.start, where.end) that fit the filter, in order of time; about `most` at most.
+
+        The cost grows with the messages of the window. Raises InvalidInput like `Store.messages`, and ValueError for a
+        window that is open or empty.
+        """
+        with self._database.read() as connection:
+            return read(connection, event_id, where, most)
+
+
+def read(connection: Connection, event_id: str, where: MessageFilter, most: int) -> WindowRead:
+    """The messages of a window; see `WindowReads.read`."""
+    if where.start is None or where.end is None or where.end <= where.start:
+        raise ValueError("a window that is read begins and ends")
+    fits = [_M.event_id == event_id, *conditions(where)]
+    there = connection.scalar(select(func.count()).select_from(messages).where(*fits)) or 0
+    query = select(*_COLUMNS).where(*fits).order_by(_M.created_at, _M.id).limit(most)
+    if there > most:
+        query = query.where(_M.created_at // _SECOND * _STRIDE % _MODULUS < int(_MARGIN * most / there * _MODULUS))
+    rows = connection.execute(query).all()
+    return WindowRead(_posts(rows, (where.end - where.start) / timedelta(hours=1), there), there)
+
+
+def _posts(rows: Sequence[Row[*tuple[Any, ...]]], hours: float, there: int) -> Posts:
+    columns = list(zip(*rows, strict=True)) or [()] * len(_COLUMNS)
+    ids, texts, created_at, families, authors, sources, countries, labels, urls, publishers = columns
+    return Posts(
+        ids=ids,
+        texts=texts,
+        created_at=np.array(created_at, dtype=np.int64),
+        families=families,
+        authors=[author or "" for author in authors],
+        domains=[domain_of(*row) for row in zip(texts, urls, publishers, strict=True)],
+        sources=sources,
+        countries=["" if country == UNRESOLVED else country for country in countries],
+        labels=[_LABELS[label] for label in labels],
+        hours=hours,
+        weight=there / len(rows) if rows else 1.0,
+    )
+
+
+def domain_of(text: str, url: str | None, publisher: str | None) -> str:
+    """The host that a message points to: that of its first link, for an article its own; "" where it does not tell.
+
+    The address of a post is that of the network and says nothing; neither does that of a shortener.
+    """
+    found = _HOST.match(url or "") if publisher else _HOST.search(text) if "://" in text else None
+    host = found[1].lower() if found else ""
+    return "" if host in _SHORTENERS or "." not in host else host
