@@ -72,7 +72,7 @@ class Service:
         self.alerts = Alerts(store, settings, now)
         self.annotations = Annotations(store, now)
         self.incidents = Incidents(store, now)
-        self.insight = Insight(store, now)
+        self.insight = Insight(store)
 
     # Events
 

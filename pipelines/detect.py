@@ -16,20 +16,21 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from app.adapters.detector_input import OUT, Reading, outage_id, past, reading, recent
-from app.adapters.incident_records import DetectorState, Findings, StoredRule, StoredVerdict
+from app.adapters.incident_records import DetectorState, Findings
+from app.adapters.incident_tables import BEGAN, NOTICED
 from app.adapters.store import Store
 from app.core.annotations import Annotation, AnnotationKind
 from app.core.bursts import Tick
 from app.core.detection import Lane, Memory, Reviewed, reconcile, told_and_past
-from app.core.dial import Judged, tune
+from app.core.dial import tune
 from app.core.errors import AppError, StoreError
 from app.core.history import FOLLOWED, STEP, Counts, start_of, step_of, ticks
-from app.core.incidents import Incident, Update, incident_json
+from app.core.incidents import Change, Incident, Update, incident_json
 from app.core.types import SourceState, SourceStatus
 from app.core.watch import Rule, Watch, replay
 from app.settings import Settings
@@ -47,6 +48,17 @@ _MOST_OPEN_STEPS: Final = 12
 _TRIES: Final = 5
 
 
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What a run did: the changes that were told, and the messages that came for steps tested before."""
+
+    told: tuple[Update, ...] = ()
+    late: int = 0
+
+    def __add__(self, other: Tested) -> Tested:
+        return Tested(self.told + other.told, self.late + other.late)
+
+
 class Detector:
     """Tests the events of a store. May be used from several threads, and beside other processes that do the same."""
 
@@ -54,43 +66,48 @@ class Detector:
         self._store = store
         self._now = now
 
-    def test(self, event_id: str) -> int:
-        """Test what has come in since the last run; gives how many changes were told.
+    def test(self, event_id: str) -> Tested:
+        """Test what has come in since the last run.
 
         The first run of an event replays its history. Raises NotFound, or StoreError; nothing of the run is kept then.
         """
         return self._until_stored(self._test, event_id)
 
-    def review(self, event_id: str) -> int:
+    def review(self, event_id: str) -> Tested:
         """Test what has come in and replay the history, to find what was not known and to set the dial anew.
 
-        Gives how many changes were told. Raises like `test`.
+        Raises like `test`.
         """
-        told = self.test(event_id)
-        return told + self._until_stored(self._review, event_id)
+        return self.test(event_id) + self._until_stored(self._review, event_id)
 
-    def _until_stored(self, run: Callable[[str], int | None], event_id: str) -> int:
+    def notice_seconds(self, event_id: str, done: Tested) -> list[float]:
+        """For each incident that a run opened: the seconds from its first message in the store to the incident."""
+        opened = [update.incident.number for update in done.told if update.change is Change.OPENED]
+        steps = self._store.incidents.steps(event_id) if opened else {}
+        times = [steps[event_id, number] for number in opened]
+        return [(each[NOTICED] - each[BEGAN]).total_seconds() for each in times]
+
+    def _until_stored(self, run: Callable[[str], Tested | None], event_id: str) -> Tested:
         for _ in range(_TRIES):
-            told = run(event_id)
-            if told is not None:
-                return told
+            done = run(event_id)
+            if done is not None:
+                return done
         raise StoreError(f"the detector of {event_id!r} lost {_TRIES} races against another: try again")
 
     # A run
 
-    def _test(self, event_id: str) -> int | None:
+    def _test(self, event_id: str) -> Tested | None:
         stored = self._store.incidents.detector(event_id)
         if stored is None:
             return self._review(event_id)
         read = reading(self._store, event_id, self._now())
         memory = self._noted(Memory.from_json(stored.state), read)
-        told = self._advance(stored, memory, read)
-        if told is not None and self._is_due(event_id, read):
-            more = self._review(event_id)
-            return None if more is None else told + more
-        return told
+        done = self._advance(stored, memory, read)
+        if done is not None and self._is_due(event_id, read):
+            done += self._until_stored(self._review, event_id)
+        return done
 
-    def _advance(self, stored: DetectorState, memory: Memory, read: Reading) -> int | None:
+    def _advance(self, stored: DetectorState, memory: Memory, read: Reading) -> Tested | None:
         event_id = read.event.id
         ranges = {
             source: (lane.to, max(lane.to, step_of(read.edges[source])))
@@ -98,7 +115,7 @@ class Detector:
             if source in read.edges
         }
         if read.front is None or not ranges:
-            return 0
+            return Tested()
         done = {source: (first, last) for source, (first, last) in ranges.items() if last > first}
         open_from = max(min(last for _, last in ranges.values()), step_of(read.front) + 1 - _MOST_OPEN_STEPS)
         since = min([open_from, *(first for first, _ in done.values())])
@@ -115,10 +132,10 @@ class Detector:
             updates += watch.look(step, now=max(read.front, start))
         new = replace(memory, watch=watch.state(), **self._lanes(event_id, memory, done))
         if not (updates or done or new.down != stored.state["down"]):
-            return 0
+            return Tested()
         told, over = told_and_past(updates)
-        findings = Findings(told, over, watch.open)
-        return self._commit(stored.revision, new, read, findings)
+        kept = self._commit(stored.revision, new, read, Findings(told, over, watch.open))
+        return Tested(told, new.late - memory.late) if kept else None
 
     def _lanes(self, event_id: str, memory: Memory, done: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
         """The lanes after these ranges were tested, and how many messages have come for what was tested before."""
@@ -134,10 +151,9 @@ class Detector:
         counted = self._store.incidents.counted_before(event_id, tested)
         return sum(max(0, counted[source] - lane.counted) for source, lane in lanes.items())
 
-    def _commit(self, revision: int, memory: Memory, read: Reading, findings: Findings) -> int | None:
+    def _commit(self, revision: int, memory: Memory, read: Reading, findings: Findings) -> bool:
         tested_to = max((start_of(lane.to) for lane in memory.lanes.values()), default=read.front or self._now())
-        kept = self._store.incidents.advance(read.event.id, revision, memory.as_json(), tested_to, findings)
-        return len(findings.updates) if kept else None
+        return self._store.incidents.advance(read.event.id, revision, memory.as_json(), tested_to, findings)
 
     # A replay of the history
 
@@ -145,8 +161,9 @@ class Detector:
         stored = self._store.incidents.detector(event_id)
         if stored is None:
             return False
-        memory, age = Memory.from_json(stored.state), self._now() - Memory.from_json(stored.state).reviewed_at
-        rule, _ = self._asked(event_id)
+        memory = Memory.from_json(stored.state)
+        age = self._now() - memory.reviewed_at
+        rule = self._store.incidents.rule(event_id).rule
         return (
             age >= REVIEW_EVERY
             or memory.basis != self._basis(event_id)
@@ -154,19 +171,19 @@ class Detector:
             or bool(read.edges.keys() - memory.lanes.keys())
         )
 
-    def _review(self, event_id: str) -> int | None:
+    def _review(self, event_id: str) -> Tested | None:
         stored = self._store.incidents.detector(event_id)
         memory = None if stored is None else Memory.from_json(stored.state)
         read = reading(self._store, event_id, self._now())
         if read.front is None:
-            return 0
+            return Tested()
         to = {source: step_of(edge) for source, edge in read.edges.items()}
         to |= {} if memory is None else {source: lane.to for source, lane in memory.lanes.items()}
         history = past(self._store, read, to)
-        asked, enabled = self._asked(event_id)
-        tuned = tune(history, asked, self._judged(event_id))
-        rule = replace(asked, alarms_per_week=tuned.alarms_per_week)
-        watch = Watch(rule if enabled else replace(rule, kinds=()), step=STEP)
+        asked = self._store.incidents.rule(event_id)
+        tuned = tune(history, asked.rule, self._store.incidents.judged(event_id))
+        rule = replace(asked.rule, alarms_per_week=tuned.alarms_per_week)
+        watch = Watch(rule if asked.enabled else replace(rule, kinds=()), step=STEP)
         updates: list[Update] = []
         for step in history:
             updates += watch.observe(step, settled=_settles(watch.open, step, read))
@@ -191,32 +208,22 @@ class Detector:
             still_alarming=tuned.still_alarming,
             down=memory.down if memory else {},
         )
-        return self._commit(stored.revision if stored else 0, new, read, _findings(found, read))
+        findings = _findings(found, read)
+        kept = self._commit(stored.revision if stored else 0, new, read, findings)
+        return Tested(findings.updates) if kept else None
 
     # The rule
 
-    def _asked(self, event_id: str) -> tuple[Rule, bool]:
-        """The rule that was set, or the default, and whether it is on."""
-        stored = self._store.incidents.rule(event_id)
-        return (Rule(), True) if stored is None else (Rule.from_json(stored.rule), stored.enabled)
-
     def _rule(self, event_id: str, memory: Memory) -> Rule:
         """The rule in force: as set, at the setting of the dial that the verdicts led to. Off, it opens nothing."""
-        rule, enabled = self._asked(event_id)
-        return replace(rule, alarms_per_week=memory.alarms_per_week, kinds=rule.kinds if enabled else ())
+        stored = self._store.incidents.rule(event_id)
+        kinds = stored.rule.kinds if stored.enabled else ()
+        return replace(stored.rule, alarms_per_week=memory.alarms_per_week, kinds=kinds)
 
     def _basis(self, event_id: str) -> str:
-        rule = self._store.incidents.rule(event_id)
-        verdicts = self._store.incidents.verdicts(event_id)
-        return _basis(rule, verdicts)
-
-    def _judged(self, event_id: str) -> list[Judged]:
-        stands = {line.number: line.verdict for line in self._store.incidents.verdicts(event_id)}
-        return [
-            Judged(verdict, started_at, ended_at)
-            for number, started_at, ended_at in self._store.incidents.stretches(event_id)
-            if (verdict := stands.get(number)) is not None
-        ]
+        """What the setting of the dial rests on: when the rule was set, and how many verdicts there were."""
+        set_at = self._store.incidents.rule(event_id).updated_at
+        return f"{set_at.isoformat() if set_at else 'default'}/{len(self._store.incidents.verdicts(event_id))}"
 
     # Outages
 
@@ -265,11 +272,6 @@ def _findings(found: Reviewed, read: Reading) -> Findings:
     return Findings((), (*found.past, *found.told))
 
 
-def _basis(rule: StoredRule | None, verdicts: Sequence[StoredVerdict]) -> str:
-    set_at = "default" if rule is None else rule.updated_at.isoformat()
-    return f"{set_at}/{len(verdicts)}"
-
-
 def _outage(status: SourceStatus, id_: str, since: datetime, until: datetime | None, now: datetime) -> Annotation:
     words = status.state.value.replace("_", " ")
     text = f"{status.source}: {words}" + (f" ({status.detail})" if status.detail else "")
@@ -278,8 +280,7 @@ def _outage(status: SourceStatus, id_: str, since: datetime, until: datetime | N
 
 def replayed(store: Store, event_id: str, now: datetime, since: datetime | None) -> list[Incident]:
     """What the event's rule makes of its history, without storing anything. Raises NotFound."""
-    stored = store.incidents.rule(event_id)
-    rule = Rule() if stored is None else Rule.from_json(stored.rule)
+    rule = store.incidents.rule(event_id).rule
     return replay(past(store, reading(store, event_id, now)), rule, step=STEP, since=since)
 
 
@@ -297,7 +298,7 @@ def main(arguments: Sequence[str]) -> int:
             store.migrate()
             store.event(options.event)
             if options.store:
-                print(json.dumps({"told": Detector(store).review(options.event)}))
+                print(json.dumps({"told": len(Detector(store).review(options.event).told)}))
             else:
                 for incident in replayed(store, options.event, now, since):
                     print(json.dumps(_printable(incident)))

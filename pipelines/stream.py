@@ -5,6 +5,7 @@ it must remember is in the store: a new replica goes on at the stored cursors an
 """
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -13,9 +14,11 @@ from ray import serve
 from ray.serve import Application
 
 from app.adapters.store import Store
+from app.adapters.telemetry import DetectionMetrics
 from app.core.errors import ClassifierError, Overloaded
 from app.serving.handles import GRACE_S, bind, router_handle
 from app.settings import Settings
+from pipelines.detect import Tested
 from pipelines.supervise import Supervisor, ensure_replay_event
 
 
@@ -29,6 +32,28 @@ class LiveArguments(BaseModel):
     replay_query: str | None = None
     replay_speed: float | None = None
     replay_times: Literal["kept", "shifted"] | None = None
+
+
+class Counted:
+    """How the tests of the events go, as metrics."""
+
+    def __init__(self) -> None:
+        self._metrics = DetectionMetrics()
+
+    def tested(self, done: Tested, seconds: float, notice_s: Sequence[float]) -> None:
+        """Count a test and what it told."""
+        self._metrics.seconds.observe(seconds)
+        for update in done.told:
+            severity = update.incident.severity.name.lower()
+            self._metrics.changes.inc(1, {"change": update.change.value, "severity": severity})
+        if done.late:
+            self._metrics.late.inc(done.late)
+        for noticed_s in notice_s:
+            self._metrics.noticed.observe(noticed_s)
+
+    def failed(self) -> None:
+        """Count a test that the database refused."""
+        self._metrics.failures.inc(1)
 
 
 @serve.deployment
@@ -50,7 +75,7 @@ class LivePipeline:
                 break
             except Overloaded as error:  # the classifier is still coming up
                 await asyncio.sleep(min(error.retry_after, 1.0))
-        await Supervisor(self._store, classifier, self._settings, trained).run()
+        await Supervisor(self._store, classifier, self._settings, trained, Counted()).run()
 
     def check_health(self) -> None:
         """Called by Serve; an error makes it replace this replica."""

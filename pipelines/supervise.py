@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
+from collections.abc import Sequence
+from typing import Protocol
 
 from app.adapters.store import Store
 from app.core.errors import NotFound, StoreError
 from app.core.ids import slug
 from app.core.types import Event, SourceState
 from app.settings import Settings
-from pipelines.detect import Detector
+from pipelines.detect import Detector, Tested
 from pipelines.follow import AsyncClassifier, EventState, Follower
 from pipelines.sources.registry import Connection, Sources, read_budget
 
@@ -24,16 +27,34 @@ LOOK_EVERY_S = 15.0
 """The most: a rule, a verdict or an annotation takes effect without a message, too."""
 
 
+class Watcher(Protocol):
+    """Is told how the tests of the events go, to count it."""
+
+    def tested(self, done: Tested, seconds: float, notice_s: Sequence[float]) -> None:
+        """A test took so many seconds; `notice_s` is how long each incident that opened took to be noticed."""
+
+    def failed(self) -> None:
+        """A test was refused by the database."""
+
+
 class Supervisor:
     """Keeps one Follower running for each connector of each event, as events come, change and go."""
 
-    def __init__(self, store: Store, classifier: AsyncClassifier, settings: Settings, trained: frozenset[str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        classifier: AsyncClassifier,
+        settings: Settings,
+        trained: frozenset[str],
+        watcher: Watcher | None = None,
+    ) -> None:
         self._store = store
         self._classifier = classifier
         self._settings = settings
         self._sources = Sources(settings)
         self._trained = trained
         self._detector = Detector(store)
+        self._watcher = watcher
         self._running: dict[str, tuple[Event, asyncio.Task[None]]] = {}
 
     async def run(self, poll_s: float = 0.5) -> None:
@@ -90,12 +111,21 @@ class Supervisor:
         while True:
             written.clear()
             try:
-                await asyncio.to_thread(self._detector.test, event_id)
+                await asyncio.to_thread(self._test, event_id)
             except StoreError as error:
                 log.warning("can't test %s: %s", event_id, error)
+                if self._watcher is not None:
+                    self._watcher.failed()
             await asyncio.sleep(TEST_EVERY_S)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(written.wait(), LOOK_EVERY_S)
+
+    def _test(self, event_id: str) -> None:
+        started = time.perf_counter()
+        done = self._detector.test(event_id)
+        if self._watcher is not None:
+            took = time.perf_counter() - started
+            self._watcher.tested(done, took, self._detector.notice_seconds(event_id, done))
 
     def _connect(self, event: Event, remaining: int) -> list[Connection]:
         return self._sources.live(event, remaining=remaining)

@@ -17,6 +17,7 @@ from app.adapters.schema import detection_rules as rules
 from app.adapters.schema import detector_state as states
 from app.core.history import STEP, Counts, StepCount
 from app.core.types import CLASSES, Label
+from app.core.watch import Rule
 
 _STEP_MICROS: Final = round(STEP.total_seconds() * 1_000_000)
 _SCORED: Final = tuple(label.value for label in CLASSES)
@@ -108,18 +109,22 @@ def put_state(
     return connection.execute(mine.values(values)).rowcount == 1
 
 
-def rule(connection: Connection, event_id: str) -> StoredRule | None:
-    """The rule of an event; None where nobody has set one."""
+def rule(connection: Connection, event_id: str) -> StoredRule:
+    """The rule of an event, or the default."""
     row = connection.execute(select(rules).where(rules.c.event_id == event_id)).one_or_none()
     if row is None:
-        return None
+        return StoredRule()
     stored = json.loads(row.rule)
-    return StoredRule(stored["enabled"], stored["rule"], moment(row.updated_at))
+    return StoredRule(Rule.from_json(stored["rule"]), stored["enabled"], moment(row.updated_at))
 
 
-def put_rule(connection: Connection, event_id: str, enabled: bool, new: Mapping[str, Any], now: datetime) -> None:
+def put_rule(connection: Connection, event_id: str, new: Rule, enabled: bool, now: datetime) -> None:
     """Set the rule of an event. The event must be locked."""
-    row = {"event_id": event_id, "rule": to_json({"enabled": enabled, "rule": new}), "updated_at": micros(now)}
+    row = {
+        "event_id": event_id,
+        "rule": to_json({"enabled": enabled, "rule": new.as_json()}),
+        "updated_at": micros(now),
+    }
     statement = insert(connection.dialect.name, rules).values(row)
     changed = {"rule": row["rule"], "updated_at": row["updated_at"]}
     connection.execute(statement.on_conflict_do_update(index_elements=list(rules.primary_key), set_=changed))

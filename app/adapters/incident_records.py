@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from app.core.dial import Verdict
 from app.core.incidents import Change, Incident, Update
+from app.core.watch import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +62,11 @@ class IncidentRows:
 
 @dataclass(frozen=True, slots=True)
 class StoredRule:
-    """The rule of an event as JSON, and whether it is on."""
+    """The rule of an event, and whether it is on. `updated_at` is None for the default, which nobody has set."""
 
-    enabled: bool
-    rule: Mapping[str, Any]
-    updated_at: datetime
+    rule: Rule = field(default_factory=Rule)
+    enabled: bool = True
+    updated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from app.adapters.incident_records import (
     StoredRule,
     StoredVerdict,
 )
-from app.core.dial import Verdict
+from app.core.dial import Judged, Verdict
 from app.core.history import Counts
+from app.core.watch import Rule
 
 
 class IncidentStore:
@@ -114,16 +115,25 @@ class IncidentStore:
         with self._database.read() as connection:
             return incident_tables.verdicts_of(connection, event_id, number)
 
-    def rule(self, event_id: str) -> StoredRule | None:
-        """The rule of an event; None where nobody has set one."""
+    def judged(self, event_id: str) -> list[Judged]:
+        """The incidents of an event on which a verdict stands."""
+        stands = {line.number: line.verdict for line in self.verdicts(event_id)}
+        return [
+            Judged(verdict, started_at, ended_at)
+            for number, started_at, ended_at in self.stretches(event_id)
+            if (verdict := stands.get(number)) is not None
+        ]
+
+    def rule(self, event_id: str) -> StoredRule:
+        """The rule of an event, or the default."""
         with self._database.read() as connection:
             return detector_tables.rule(connection, event_id)
 
-    def put_rule(self, event_id: str, rule: Mapping[str, Any], *, enabled: bool = True) -> None:
+    def put_rule(self, event_id: str, rule: Rule, *, enabled: bool = True) -> None:
         """Set the rule of an event. Raises NotFound."""
         with self._database.write() as connection:
             event_tables.touch(connection, event_id)
-            detector_tables.put_rule(connection, event_id, enabled, rule, self._now())
+            detector_tables.put_rule(connection, event_id, rule, enabled, self._now())
 
     # Time to insight
 

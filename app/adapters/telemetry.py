@@ -8,6 +8,7 @@ from __future__ import annotations
 from ray.util.metrics import Counter, Histogram
 
 _SECONDS = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0]
+_LONG_SECONDS = [1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0]
 
 
 class Telemetry:
@@ -34,4 +35,44 @@ class Telemetry:
             description="Time of a request inside the router.",
             boundaries=_SECONDS,
             tag_keys=("arm",),
+        )
+
+
+class DetectionMetrics:
+    """The metrics of the spike detector."""
+
+    def __init__(self) -> None:
+        self.seconds = Histogram(
+            "eventpulse_detect_seconds",
+            description="Time of a test of one event, its history replayed or not.",
+            boundaries=_SECONDS,
+        )
+        self.changes = Counter(
+            "eventpulse_incident_changes_total",
+            description="Changes of incidents that were told.",
+            tag_keys=("change", "severity"),
+        )
+        self.late = Counter(
+            "eventpulse_late_messages_total",
+            description="Messages that came for a step which had been tested already.",
+        )
+        self.failures = Counter(
+            "eventpulse_detect_failures_total", description="Tests that the database refused; they are done again."
+        )
+        self.noticed = Histogram(
+            "eventpulse_notice_seconds",
+            description="Time from the first message of an incident in the store to the incident.",
+            boundaries=_LONG_SECONDS,
+        )
+
+
+class InsightMetrics:
+    """How long people take."""
+
+    def __init__(self) -> None:
+        self.seconds = Histogram(
+            "eventpulse_insight_seconds",
+            description="Time from an incident being noticed to it being shown, its evidence opened, a verdict given.",
+            boundaries=_LONG_SECONDS,
+            tag_keys=("step",),
         )

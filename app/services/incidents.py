@@ -1,216 +1,65 @@
-"""Incidents for people: which there are, what each is in a sentence, what was made of it, and the rule behind them."""
+"""Incidents for people: which there are, what each is in a sentence, what was made of it, and how an event is doing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
-from typing import Literal, TypeAlias
+import math
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from app.adapters.incident_records import IncidentFilter, StoredChange, StoredIncident, StoredVerdict
 from app.adapters.store import Store
-from app.core.incidents import Change, Kind
-from app.core.prevalence import Share
+from app.core.annotations import AnnotationKind
+from app.core.dial import Verdict
+from app.core.errors import InvalidInput, NotFound
+from app.core.incidents import Incident, Kind, Severity, Signal
+from app.core.prevalence import Share, share
+from app.core.types import CLASSES, Count, Event, Label
+from app.services import detection_rules, event_states, incident_words
+from app.services.incident_views import (
+    ChangeView,
+    DryRun,
+    EventState,
+    Finding,
+    GivenVerdict,
+    IncidentCard,
+    IncidentPage,
+    IncidentView,
+    Offer,
+    RuleDraft,
+    RuleView,
+    SeverityName,
+    StateName,
+    VerdictEntry,
+    WouldBe,
+)
+from app.services.windows import moment
 
-SeverityName: TypeAlias = Literal["watch", "high", "critical"]
-"""The severities by name, the least first."""
+__all__ = [
+    "ChangeView",
+    "DryRun",
+    "EventState",
+    "Finding",
+    "GivenVerdict",
+    "IncidentCard",
+    "IncidentPage",
+    "IncidentView",
+    "Incidents",
+    "Offer",
+    "RuleDraft",
+    "RuleView",
+    "SeverityName",
+    "StateName",
+    "Verdict",
+    "VerdictEntry",
+    "WouldBe",
+]
 
-
-class Verdict(StrEnum):
-    """What an analyst makes of an incident."""
-
-    REAL = "real"
-    FALSE_ALARM = "false_alarm"
-    EXPECTED = "expected"
-
-
-@dataclass(frozen=True, slots=True)
-class GivenVerdict:
-    """The verdict that stands."""
-
-    verdict: Verdict
-    note: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One test that stood out, at its strongest: `text` says it in a sentence.
-
-    `observed` and `expected` are messages, negative messages, or the negative share (0..1), by `kind`.
-    """
-
-    kind: Kind
-    source: str
-    since: datetime
-    observed: float
-    expected: float
-    surprise: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentView:
-    """An incident as it is now. Times are UTC.
-
-    `headline` is the whole of it in one sentence. `raw`, `distinct` and `negative` (the share among distinct scored
-    messages) are counted in [started_at, ended_at or now); `negative_before` in as long a stretch before.
-    `in_history` marks one that was over before it was noticed: it was found in older messages and told to nobody.
-    `is_collection` marks a source that was switched on: not public reaction.
-    """
-
-    event_id: str
-    event_name: str
-    number: int
-    kind: Kind
-    kinds: tuple[Kind, ...]
-    severity: SeverityName
-    is_open: bool
-    in_history: bool
-    is_collection: bool
-    started_at: datetime
-    opened_at: datetime
-    updated_at: datetime
-    ended_at: datetime | None
-    revision: int
-    reopened: int
-    headline: str
-    raw: int
-    distinct: int
-    negative: Share | None
-    negative_before: Share | None
-    findings: tuple[Finding, ...]
-    verdict: GivenVerdict | None
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentPage:
-    """A page of incidents, the latest opened first. `next` is the `after` of the next page; None on the last."""
-
-    items: tuple[IncidentView, ...]
-    next: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeView:
-    """One change that was told. `at` is in the time of the messages, `told_at` by the clock."""
-
-    revision: int
-    change: Change
-    severity: SeverityName
-    at: datetime
-    told_at: datetime
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class VerdictEntry:
-    """A line of the verdicts' log; `verdict` None is a withdrawal."""
-
-    verdict: Verdict | None
-    note: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """An expected moment that an analyst may add as an annotation, so that the like does not alarm again."""
-
-    at: datetime
-    until: datetime
-    times: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentCard:
-    """One incident with its history: its changes and all verdicts, the oldest first.
-
-    `offer` is there when the verdict is EXPECTED and nothing is foreseen for that time yet.
-    """
-
-    incident: IncidentView
-    changes: tuple[ChangeView, ...]
-    verdicts: tuple[VerdictEntry, ...]
-    offer: Offer | None
-
-
-class StateName(StrEnum):
-    """How an event is doing, the least concern first."""
-
-    CALM = "calm"
-    NO_DATA = "no data"
-    WATCH = "watch"  # an open incident of the lowest severity
-    INCIDENT = "incident"
-
-
-@dataclass(frozen=True, slots=True)
-class EventState:
-    """How an event is doing. `text` says it for people: "calm", "incident 3", "no data: x_stream is down since ..."."""
-
-    event_id: str
-    state: StateName
-    text: str
-    incident: IncidentView | None
-    live_to: datetime | None
-    tested_to: datetime | None
-
-
-class RuleDraft(BaseModel):
-    """What an analyst sets for an event; see `RuleView`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    enabled: bool = True
-    alarms_per_week: float = Field(default=1.0, ge=0.01, le=100, examples=[1.0])
-    kinds: tuple[Kind, ...] = Field(default=tuple(Kind), max_length=len(Kind))
-    least_size: float = Field(default=10.0, ge=1, le=1_000_000, examples=[10])
-    calm_minutes: float = Field(default=60.0, ge=5, le=10_080, examples=[60])
-    cooldown_hours: float = Field(default=24.0, ge=0, le=720, examples=[24])
-
-
-@dataclass(frozen=True, slots=True)
-class RuleView:
-    """The rule of an event and what the detector made of it.
-
-    `alarms_per_week` is what the analyst asked for; `effective` is what the tests run at after the verdicts
-    (`false alarm` makes them stricter, `real` bounds that). `tuned_at` is when the event's history was last replayed.
-    """
-
-    event_id: str
-    rule: RuleDraft
-    is_default: bool
-    effective: float
-    tuned_at: datetime | None
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class WouldBe:
-    """An incident that the rule would have opened."""
-
-    kinds: tuple[Kind, ...]
-    severity: SeverityName
-    started_at: datetime
-    opened_at: datetime
-    ended_at: datetime | None
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class DryRun:
-    """What a rule would have done. `text`: "This rule would have fired 3 times in the last 30 days: ..."
-
-    `days` is how much history there was to replay, at most as much as was asked for.
-    """
-
-    event_id: str
-    text: str
-    days: float
-    fired: int
-    incidents: tuple[WouldBe, ...]
+_MOST: Final = 500
+_LONGEST_NOTE: Final = 2_000
+# What "before" means: as long a stretch as the incident, but no less than a day, or a short one says nothing.
+_LEAST_BEFORE: Final = timedelta(days=1)
+_EXPECTED_LASTS: Final = timedelta(hours=2)
 
 
 class Incidents:
@@ -219,6 +68,8 @@ class Incidents:
     def __init__(self, store: Store, now: Callable[[], datetime]) -> None:
         self._store = store
         self._now = now
+
+    # Incidents
 
     def find(
         self,
@@ -235,36 +86,181 @@ class Incidents:
 
         Raises NotFound, or InvalidInput for a limit, a time or an `after` that cannot be.
         """
-        raise NotImplementedError
+        if not 1 <= limit <= _MOST:
+            raise InvalidInput(f"a limit of {limit}: choose 1 to {_MOST}", field="limit")
+        where = IncidentFilter(
+            event_id=event_id,
+            is_open=is_open,
+            least_severity=Severity[least_severity.upper()],
+            start=moment(start, "start") if start else None,
+            end=moment(end, "end") if end else None,
+        )
+        names = {event.id: event for event in ([self._store.event(event_id)] if event_id else self._store.events())}
+        page = self._store.incidents.find(where, limit=limit, after=after)
+        # An event may have gone between the two questions, and its incidents with it.
+        items = tuple(self._view(names[each.event_id], each) for each in page.items if each.event_id in names)
+        return IncidentPage(items, page.next)
 
     def get(self, event_id: str, number: int) -> IncidentCard:
         """One incident with its history. Raises NotFound."""
-        raise NotImplementedError
+        event = self._store.event(event_id)
+        stored = self._store.incidents.one(event_id, number)
+        changes = self._store.incidents.changes(event_id, number)
+        verdicts = self._store.incidents.verdicts(event_id, number)
+        view = self._view(event, stored)
+        return IncidentCard(
+            incident=view,
+            changes=tuple(self._change(told, before) for told, before in zip(changes, (None, *changes), strict=False)),
+            verdicts=tuple(VerdictEntry(line.verdict, line.note, line.at) for line in verdicts),
+            offer=self._offer(stored.incident, view),
+        )
 
     def state(self, event_id: str) -> EventState:
         """Calm, watch, incident n, or no data. Raises NotFound."""
-        raise NotImplementedError
+        event = self._store.event(event_id)
+        found = self._store.incidents.find(IncidentFilter(event_id=event_id, is_open=True), limit=1)
+        return self._state(event, found.items[0] if found.items else None)
 
     def states(self) -> dict[str, EventState]:
         """The state of every event by its id."""
-        raise NotImplementedError
+        events = self._store.events()
+        open_ = self._store.incidents.find(IncidentFilter(is_open=True), limit=max(1, len(events))).items
+        by_event = {stored.event_id: stored for stored in open_}
+        return {event.id: self._state(event, by_event.get(event.id)) for event in events}
+
+    def _state(self, event: Event, stored: StoredIncident | None) -> EventState:
+        statuses = self._store.statuses(event.id)
+        detector = self._store.incidents.detector(event.id)
+        tested_to = detector.tested_to if detector else None
+        incident = self._view(event, stored) if stored else None
+        return event_states.state(event.id, statuses, tested_to, incident, self._now())
+
+    # Verdicts
 
     def give_verdict(self, event_id: str, number: int, verdict: Verdict, note: str = "") -> IncidentCard:
         """Say what an incident was; a later verdict stands in for an earlier one. Raises NotFound or InvalidInput."""
-        raise NotImplementedError
+        if len(note) > _LONGEST_NOTE:
+            raise InvalidInput(f"a note has at most {_LONGEST_NOTE:,} characters", field="note")
+        self._store.incidents.give_verdict(event_id, number, verdict, note)
+        return self.get(event_id, number)
 
     def withdraw_verdict(self, event_id: str, number: int) -> IncidentCard:
         """Take the verdict back; the log keeps it. Raises NotFound where none stands."""
-        raise NotImplementedError
+        self._store.incidents.one(event_id, number)
+        if _standing(self._store.incidents.verdicts(event_id, number)) is None:
+            raise NotFound(f"incident {number} of {event_id!r} has no verdict", field="number")
+        self._store.incidents.give_verdict(event_id, number, None)
+        return self.get(event_id, number)
+
+    # Rules
 
     def rule(self, event_id: str) -> RuleView:
         """The rule of an event, or the default. Raises NotFound."""
-        raise NotImplementedError
+        self._store.event(event_id)
+        return detection_rules.view(self._store, event_id)
 
     def put_rule(self, event_id: str, draft: RuleDraft) -> RuleView:
-        """Set the rule; it holds from the next test on. Raises NotFound."""
-        raise NotImplementedError
+        """Set the rule; it holds from the next test on. Raises NotFound or InvalidInput."""
+        rule = detection_rules.rule_of(draft)
+        self._store.incidents.put_rule(event_id, rule, enabled=draft.enabled)
+        return self.rule(event_id)
 
     def dry_run(self, event_id: str, draft: RuleDraft, *, days: int = 30) -> DryRun:
         """What the rule would have done in the event's own last days. Raises NotFound or InvalidInput."""
-        raise NotImplementedError
+        return detection_rules.dry_run(self._store, event_id, draft, days, self._now())
+
+    # Views
+
+    def _view(self, event: Event, stored: StoredIncident) -> IncidentView:
+        incident = stored.incident
+        raw, distinct, negative, before = self._counted(event.id, incident)
+        verdict = _standing(self._store.incidents.verdicts(event.id, incident.number))
+        now = self._now()
+        return IncidentView(
+            event_id=event.id,
+            event_name=event.name,
+            number=incident.number,
+            kind=incident.kind,
+            kinds=incident.kinds,
+            severity=incident_words.severity_name(incident.severity),
+            is_open=incident.is_open,
+            in_history=stored.in_history,
+            is_collection=incident.kinds == (Kind.SWITCHED_ON,),
+            started_at=incident.started_at,
+            opened_at=incident.opened_at,
+            updated_at=incident.updated_at,
+            ended_at=incident.ended_at,
+            revision=incident.revision,
+            reopened=incident.reopened,
+            headline=incident_words.headline(incident, raw, distinct, (negative, before), now),
+            raw=raw,
+            distinct=distinct,
+            negative=negative,
+            negative_before=before,
+            findings=tuple(_finding(signal, now) for signal in incident.evidence),
+            verdict=verdict,
+        )
+
+    def _counted(self, event_id: str, incident: Incident) -> tuple[int, int, Share | None, Share | None]:
+        """Raw, distinct, the negative share in it and before it; of its source, where that is one."""
+        sources = {signal.source for signal in incident.evidence}
+        source = sources.pop() if len(sources) == 1 else None
+        start, end = incident.started_at, incident.ended_at
+        before = start - max(_LEAST_BEFORE, (end or incident.updated_at) - start)
+        now = self._store.totals(event_id, start, end, source=source)
+        total = sum(now.values(), Count())
+        return (
+            total.raw,
+            total.distinct,
+            _negative(now),
+            _negative(self._store.totals(event_id, before, start, source=source)),
+        )
+
+    def _change(self, told: StoredChange, before: StoredChange | None) -> ChangeView:
+        return ChangeView(
+            revision=told.incident.revision,
+            change=told.change,
+            severity=incident_words.severity_name(told.incident.severity),
+            at=told.at,
+            told_at=told.told_at,
+            text=incident_words.change(told, before, self._now()),
+        )
+
+    def _offer(self, incident: Incident, view: IncidentView) -> Offer | None:
+        """An expected moment for an incident that was one, unless there is one."""
+        if view.verdict is None or view.verdict.verdict is not Verdict.EXPECTED:
+            return None
+        until = max(incident.ended_at or incident.updated_at, incident.started_at + _EXPECTED_LASTS)
+        notes = self._store.annotations.between(view.event_id, incident.started_at, until)
+        if any(note.kind is AnnotationKind.EXPECTED for note in notes):
+            return None
+        factors = [
+            signal.observed / max(signal.expected, 1.0) for signal in incident.evidence if signal.kind is Kind.VOLUME
+        ]
+        text = view.verdict.note or f"expected: incident {incident.number}"
+        return Offer(incident.started_at, until, float(max(2, math.ceil(max(factors, default=2.0)))), text)
+
+
+def _negative(counts: dict[Label, Count]) -> Share | None:
+    """The negative share among the distinct scored messages."""
+    scored = sum(counts.get(label, Count()).distinct for label in CLASSES)
+    return share(counts.get(Label.NEGATIVE, Count()).distinct, scored)
+
+
+def _standing(log: Sequence[StoredVerdict]) -> GivenVerdict | None:
+    """The verdict that stands: the last line, unless that is a withdrawal."""
+    if not log or log[-1].verdict is None:
+        return None
+    return GivenVerdict(log[-1].verdict, log[-1].note, log[-1].at)
+
+
+def _finding(signal: Signal, now: datetime) -> Finding:
+    return Finding(
+        kind=signal.kind,
+        source=signal.source,
+        since=signal.since,
+        observed=signal.observed,
+        expected=signal.expected,
+        surprise=signal.surprise,
+        text=incident_words.finding(signal, now),
+    )

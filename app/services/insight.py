@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import pairwise
 
 from app.adapters.store import Store
 
@@ -42,17 +44,46 @@ class InsightReport:
     stretches: tuple[Stretch, ...]
 
 
-class Insight:
-    """Records the steps and says how long they took. `now` is the clock, in UTC."""
+def _pairs() -> Iterator[tuple[InsightStep, InsightStep]]:
+    yield from pairwise(InsightStep)
+    yield from ((InsightStep.BEGAN, step) for step in list(InsightStep)[2:])
 
-    def __init__(self, store: Store, now: Callable[[], datetime]) -> None:
+
+class Insight:
+    """Records the steps and says how long they took.
+
+    `took` is called with each new step and the seconds since the incident was noticed; set it to a metric.
+    """
+
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._now = now
+        self.took: Callable[[InsightStep, float], None] = lambda step, seconds: None
 
     def record(self, event_id: str, number: int, step: InsightStep) -> None:
         """Note that a step has happened; only the first time counts. Raises NotFound."""
-        raise NotImplementedError
+        if self._store.incidents.record_step(event_id, number, step.value):
+            times = self._store.incidents.steps(event_id).get((event_id, number), {})
+            if InsightStep.NOTICED in times:
+                self.took(step, (times[step] - times[InsightStep.NOTICED]).total_seconds())
 
     def report(self, event_id: str | None = None) -> InsightReport:
         """How long it takes, for an event or (None) for all. Raises NotFound."""
-        raise NotImplementedError
+        if event_id is not None:
+            self._store.event(event_id)
+        steps = [times for times in self._store.incidents.steps(event_id).values() if InsightStep.NOTICED in times]
+        found = (_stretch(start, end, steps) for start, end in _pairs())
+        return InsightReport(event_id, tuple(stretch for stretch in found if stretch is not None))
+
+
+def _stretch(start: InsightStep, end: InsightStep, steps: Sequence[Mapping[str, datetime]]) -> Stretch | None:
+    took = sorted((times[end] - times[start]).total_seconds() for times in steps if start in times and end in times)
+    # An incident may be judged without its evidence having been opened: what came earlier took no negative time.
+    took = [seconds for seconds in took if seconds >= 0]
+    if not took:
+        return None
+    return Stretch(start, end, len(took), statistics.median(took), _p95(took))
+
+
+def _p95(ordered: Sequence[float]) -> float:
+    """The smallest of the times that 95 % of them do not exceed."""
+    return ordered[-(-95 * len(ordered) // 100) - 1]

@@ -1,0 +1,69 @@
+"""Numbers and times in plain words: never a bare percentage, and small samples say so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from app.core.prevalence import Share, difference
+
+SMALL_SAMPLE: Final = 30
+"""Fewer scored messages than this are called a small sample."""
+
+
+def percent(value: float) -> str:
+    """A share in whole percent; what is nearly none or nearly all does not become none or all."""
+    if 0 < value < 0.005:
+        return "under 1 %"
+    if 0.995 < value < 1:
+        return "over 99 %"
+    return f"{100 * value:.0f} %"
+
+
+def with_interval(share: Share) -> str:
+    """A share with its 95 % interval: "34 % (29-39)"."""
+    return f"{percent(share.value)} ({100 * share.low:.0f}-{100 * share.high:.0f})"
+
+
+def messages_of(number: int) -> str:
+    """A number of messages in words."""
+    return "1 message" if number == 1 else f"{number:,} messages"
+
+
+def negative_sentence(now: Share | None, before: Share | None) -> str:
+    """The negative share with its change: "negative share 34 % (29-39), up from 18 %"."""
+    if now is None:
+        return "no share yet: nothing was scored"
+    said = f"negative share {with_interval(now)}"
+    if now.n < SMALL_SAMPLE:
+        said += f" in a small sample of {now.n}"
+    if before is None:
+        return f"{said}, nothing before to compare with"
+    verdict = difference(now, before).verdict
+    if verdict == "can't tell":
+        return f"{said}, {percent(before.value)} before: no difference we can tell"
+    return f"{said}, {'up' if verdict == 'higher' else 'down'} from {percent(before.value)}"
+
+
+def at(moment: datetime, now: datetime) -> str:
+    """A time in UTC, with as much of the date as tells it from the same time today."""
+    moment, now = moment.astimezone(UTC), now.astimezone(UTC)
+    if moment.date() == now.date():
+        return f"{moment:%H:%M} UTC"
+    return (
+        f"{moment.day} {moment:%b %H:%M} UTC" if moment.year == now.year else f"{moment.day} {moment:%b %Y %H:%M} UTC"
+    )
+
+
+def stretch(start: datetime, end: datetime | None, now: datetime) -> str:
+    """A stretch of time: "since 14:00 UTC", or "from 14:00 to 16:10 UTC"."""
+    if end is None:
+        return f"since {at(start, now)}"
+    first = at(start, now).removesuffix(" UTC")
+    last = at(end, now) if end.date() != start.date() else f"{end:%H:%M} UTC"
+    return f"from {first} to {last}"
+
+
+def capital(sentence: str) -> str:
+    """The sentence with a capital letter at its beginning."""
+    return sentence[:1].upper() + sentence[1:]
