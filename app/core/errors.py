@@ -13,6 +13,7 @@ AppError                      anything EventPulse raises on purpose
 ├── ClassifierError
 │   ├── ModelNotFound         no artifact there, or one that does not verify
 │   └── Overloaded            the queue is full; come back after `retry_after` seconds
+├── DeliveryError             a receiver did not take an alert; `final` when trying again would not help
 └── StoreError                the database refused; nothing of the transaction was kept
 """
 
@@ -88,6 +89,18 @@ class Overloaded(ClassifierError):
 
     def __init__(self, message: str, *, retry_after: float = 1.0) -> None:
         super().__init__(message)
+        self.retry_after = retry_after
+
+
+class DeliveryError(AppError):
+    """A receiver did not take an alert.
+
+    `final` means that it never will; `retry_after` is how many seconds it asks to be left alone.
+    """
+
+    def __init__(self, message: str, *, final: bool = False, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.final = final
         self.retry_after = retry_after
 
 
