@@ -21,6 +21,7 @@ from app.core.query import Dialect, compile_for, parse, render
 from app.core.types import CLASSES, Count, Event, Label, SourceState, SourceStatus
 from app.services.alerts import Alerts
 from app.services.annotations import Annotations
+from app.services.evidence import Evidence
 from app.services.incidents import Incidents
 from app.services.insight import Insight
 from app.services.windows import gather, live_to, moment, step, window
@@ -71,6 +72,7 @@ class Service:
         self._now = now
         self.alerts = Alerts(store, settings, now)
         self.annotations = Annotations(store, now)
+        self.evidence = Evidence(store, now)
         self.incidents = Incidents(store, now)
         self.insight = Insight(store)
 

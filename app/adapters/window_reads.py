@@ -1,6 +1,6 @@
 """Reading all messages of a window at once, as columns: what evidence is made of.
 
-    store.windows.read("vision-pro", MessageFilter(start, end), most=100_000).posts
+    store.windows.read("vision-pro", MessageFilter(start, end), most=100_000)
 
 Where there are more messages than are wanted, those of some seconds are read, chosen by the number of the second, so
 that the same ones are read each time and every hour and kind of message has its chance.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -41,41 +40,36 @@ _SHORTENERS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class WindowRead:
-    """The messages of a window, or a sample of them, and how many there are."""
-
-    posts: Posts
-    messages: int
-
-
 class WindowReads:
     """The part of a `Store` that reads whole windows, as `store.windows`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def read(self, event_id: str, where: MessageFilter, most: int) -> WindowRead:
-        """The messages in [where.start, where.end) that fit the filter, in order of time; about `most` at most.
+    def read(self, event_id: str, where: MessageFilter, most: int) -> Posts:
+        """The messages in [where.start, where.end) that fit the filter, in order of time, at most `most`.
 
         The cost grows with the messages of the window. Raises InvalidInput like `Store.messages`, and ValueError for a
         window that is open or empty.
         """
-        with self._database.read() as connection:
+        with self._database.snapshot() as connection:
             return read(connection, event_id, where, most)
 
 
-def read(connection: Connection, event_id: str, where: MessageFilter, most: int) -> WindowRead:
+def read(connection: Connection, event_id: str, where: MessageFilter, most: int) -> Posts:
     """The messages of a window; see `WindowReads.read`."""
     if where.start is None or where.end is None or where.end <= where.start:
         raise ValueError("a window that is read begins and ends")
     fits = [_M.event_id == event_id, *conditions(where)]
     there = connection.scalar(select(func.count()).select_from(messages).where(*fits)) or 0
     query = select(*_COLUMNS).where(*fits).order_by(_M.created_at, _M.id).limit(most)
+    rows: Sequence[Row[*tuple[Any, ...]]] = []
     if there > most:
-        query = query.where(_M.created_at // _SECOND * _STRIDE % _MODULUS < int(_MARGIN * most / there * _MODULUS))
-    rows = connection.execute(query).all()
-    return WindowRead(_posts(rows, (where.end - where.start) / timedelta(hours=1), there), there)
+        seconds = _M.created_at // _SECOND * _STRIDE % _MODULUS
+        rows = connection.execute(query.where(seconds < int(_MARGIN * most / there * _MODULUS))).all()
+    if not rows:  # few are there, or all of many in a second or two
+        rows = connection.execute(query).all()
+    return _posts(rows, (where.end - where.start) / timedelta(hours=1), there)
 
 
 def _posts(rows: Sequence[Row[*tuple[Any, ...]]], hours: float, there: int) -> Posts:

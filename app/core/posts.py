@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Final
 
 import numpy as np
@@ -39,6 +40,23 @@ class Posts:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def only(self, labels: Collection[Label]) -> Posts:
+        """The messages of these labels."""
+        kept = np.fromiter((label in labels for label in self.labels), bool, len(self))
+        return Posts(
+            ids=list(compress(self.ids, kept)),
+            texts=list(compress(self.texts, kept)),
+            created_at=self.created_at[kept],
+            families=list(compress(self.families, kept)),
+            authors=list(compress(self.authors, kept)),
+            domains=list(compress(self.domains, kept)),
+            sources=list(compress(self.sources, kept)),
+            countries=list(compress(self.countries, kept)),
+            labels=list(compress(self.labels, kept)),
+            hours=self.hours,
+            weight=self.weight,
+        )
 
     @property
     def rate(self) -> float:
