@@ -21,9 +21,9 @@ from starlette.applications import Starlette
 
 from app.adapters.backends import Backend, load
 from app.adapters.classifiers import Classifier
-from app.adapters.shadow_log import ShadowLog
+from app.adapters.shadow_log import ShadowLog, shadow_folder
 from app.adapters.store import Store
-from app.adapters.telemetry import Telemetry
+from app.adapters.telemetry import InsightMetrics, Telemetry
 from app.core.types import Prediction
 from app.service import Service
 from app.serving.arms import Arm
@@ -119,7 +119,7 @@ class RouterDeployment:
         self._ledger = Ledger(
             uuid.uuid4().hex[:8],
             telemetry=Telemetry(),
-            log=ShadowLog(self._settings.state_dir / "lake" / "shadow"),
+            log=ShadowLog(shadow_folder(self._settings.state_dir)),
         )
         self._router = Router(
             RemotePreprocessor(stages["preprocessor"]) if "preprocessor" in stages else local,
@@ -195,7 +195,10 @@ def _service() -> tuple[Service, Settings]:
     settings = Settings()
     store = Store(settings.database)
     store.migrate()
-    return Service(store, _classify, settings), settings
+    service = Service(store, _classify, settings)
+    insight = InsightMetrics()
+    service.insight.took = lambda step, seconds: insight.seconds.observe(seconds, {"step": step.value})
+    return service, settings
 
 
 async def _classify(
