@@ -22,6 +22,7 @@ from app.core.types import CLASSES, Count, Event, Label, SourceState, SourceStat
 from app.services.alerts import Alerts
 from app.services.annotations import Annotations
 from app.services.evidence import Evidence
+from app.services.feedback import Feedback
 from app.services.incidents import Incidents
 from app.services.insight import Insight
 from app.services.windows import gather, live_to, moment, step, window
@@ -72,6 +73,7 @@ class Service:
         self._now = now
         self.alerts = Alerts(store, settings, now)
         self.annotations = Annotations(store, now)
+        self.feedback = Feedback(store, settings)
         self.evidence = Evidence(store, now)
         self.incidents = Incidents(store, now)
         self.insight = Insight(store)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select, tuple_
 
+from app.adapters import feedback_tables
 from app.adapters.database import among, micros, moment, storable
 from app.adapters.records import UNRESOLVED, MessageFilter, MessagePage, StoredMessage
 from app.adapters.schema import messages, predictions
 from app.core.errors import InvalidInput, NotFound
+from app.core.feedback import HumanLabel
 from app.core.types import Label, Message, Prediction
 
 _Row: TypeAlias = Row[*tuple[Any, ...]]
@@ -50,6 +52,13 @@ def one(connection: Connection, event_id: str, message_id: str) -> StoredMessage
     if row is None:
         raise NotFound(f"event {event_id!r} has no message {message_id!r}", field="message_id")
     return _stored(connection, event_id, [row])[0]
+
+
+def some(connection: Connection, event_id: str, ids: Collection[str]) -> dict[str, StoredMessage]:
+    """These messages by id, as far as they are stored."""
+    query = _with_predictions().where(_M.event_id == event_id, among(connection.dialect.name, _M.id, "ids"))
+    rows = connection.execute(query, {"ids": sorted(ids)}).all()
+    return {item.message.id: item for item in _stored(connection, event_id, rows)}
 
 
 def span(connection: Connection, event_id: str) -> tuple[datetime, datetime] | None:
@@ -136,10 +145,13 @@ def _stored(connection: Connection, event_id: str, rows: Sequence[_Row]) -> list
     )
     found = connection.execute(query, {"keys": list(keys)})
     families = {key: _Family(copies, heir) for key, copies, heir in found}
-    return [_message(row, families.get(row.duplicate_of or row.id, _Family(0, None))) for row in rows]
+    family_of = {row.id: families.get(row.duplicate_of or row.id, _Family(0, None)) for row in rows}
+    firsts = {row.id: family_of[row.id].heir or row.duplicate_of or row.id for row in rows}
+    judged = feedback_tables.labels(connection, event_id, {*firsts, *firsts.values()})
+    return [_message(row, family_of[row.id], judged.get(row.id) or judged.get(firsts[row.id])) for row in rows]
 
 
-def _message(row: _Row, family: _Family) -> StoredMessage:
+def _message(row: _Row, family: _Family, feedback: HumanLabel | None) -> StoredMessage:
     message = Message(
         id=row.id,
         text=row.text,
@@ -165,4 +177,5 @@ def _message(row: _Row, family: _Family) -> StoredMessage:
         content_hash=row.content_hash,
         fetched_at=moment(row.fetched_at),
         stored_at=moment(row.stored_at),
+        feedback=feedback,
     )

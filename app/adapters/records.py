@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from app.core.feedback import HumanLabel
 from app.core.types import JSON, Count, DeadLetter, Label, Message, Prediction, SourceState
 
 UNRESOLVED: Final = "??"
@@ -85,7 +86,8 @@ class StoredMessage:
     """A message with what was said of it.
 
     `message.duplicate_of` is the stored first message with this text, None when it is this one; `supersedes` is not
-    kept and always empty. `copies` is how many other messages of the event carry the same text.
+    kept and always empty. `copies` is how many other messages of the event carry the same text. `feedback` is what
+    people make of it, of a copy what they make of its first unless they judged the copy itself; it changes no count.
     """
 
     message: Message
@@ -94,6 +96,7 @@ class StoredMessage:
     content_hash: str
     fetched_at: datetime
     stored_at: datetime
+    feedback: HumanLabel | None = None
 
     @property
     def label(self) -> Label:

@@ -285,7 +285,9 @@ feedback = Table(
     Column("model", Text, nullable=False),
     Column("who", Text, nullable=False),
     Column("at", Micros, nullable=False),
+    Column("undoes", BigInteger),  # of an undone row: the id of the one that it takes back
     Index("ix_feedback_message", "event_id", "message_id", "id"),
+    Index("ix_feedback_newest", "event_id", "id"),
     sqlite_autoincrement=True,
 )
 

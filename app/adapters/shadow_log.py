@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,6 +18,12 @@ Row: TypeAlias = tuple[float, str, Prediction, Prediction]
 
 _ROWS_PER_FILE = 1_000
 _LONGEST_WAIT_S = 60.0
+_FILES_LOOKED_AT = 200
+
+
+def shadow_folder(state_dir: Path) -> Path:
+    """Where a state folder keeps the log."""
+    return state_dir / "lake" / "shadow"
 
 
 class ShadowLog:
@@ -49,3 +56,33 @@ class ShadowLog:
         pq.write_table(pa.table(columns), partial)
         partial.replace(path)
         self._rows = []
+
+
+def disagreements(folder: Path) -> dict[str, float]:
+    """The messages on which two models said different things, by their key, the latest first.
+
+    The value is how far apart the probabilities were (total variation distance, 0 to 1). Only the newest 200 files are
+    looked at: at most 200,000 messages, at least the last three hours of a busy router. Without a log there are none.
+    """
+    files = sorted(folder.glob("*.parquet"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    found: dict[str, float] = {}
+    for path in files[:_FILES_LOOKED_AT]:
+        for key, apart in _differing(path):
+            found.setdefault(key, apart)
+    return found
+
+
+@lru_cache(maxsize=2 * _FILES_LOOKED_AT)
+def _differing(path: Path) -> tuple[tuple[str, float], ...]:
+    """(key, distance) of a file, the latest first. A file never changes once it is there."""
+    names = ("key", "answer_label", "shadow_label", "answer_probabilities", "shadow_probabilities")
+    rows = pq.read_table(path, columns=list(names)).to_pylist()
+    return tuple(
+        (row["key"], sum(map(_gap, row["answer_probabilities"], row["shadow_probabilities"])) / 2)
+        for row in reversed(rows)
+        if row["answer_label"] != row["shadow_label"]
+    )
+
+
+def _gap(answer: float, shadow: float) -> float:
+    return abs(answer - shadow)

@@ -29,6 +29,7 @@ from app.adapters import event_tables, message_reads, page_writes, rollups, sour
 from app.adapters.alerts import AlertStore
 from app.adapters.annotation_tables import AnnotationStore
 from app.adapters.database import Database
+from app.adapters.feedback import FeedbackStore
 from app.adapters.incidents import IncidentStore
 from app.adapters.records import (
     UNRESOLVED,
@@ -76,6 +77,7 @@ class Store:
         self._now = now
         self.alerts = AlertStore(self._database, now)
         self.annotations = AnnotationStore(self._database)
+        self.feedback = FeedbackStore(self._database, now)
         self.incidents = IncidentStore(self._database, now)
         self.windows = WindowReads(self._database)
 
@@ -201,6 +203,11 @@ class Store:
         """One message. Raises NotFound."""
         with self._database.read() as connection:
             return message_reads.one(connection, event_id, message_id)
+
+    def some(self, event_id: str, ids: Collection[str]) -> dict[str, StoredMessage]:
+        """These messages by id, as far as they are stored."""
+        with self._database.read() as connection:
+            return message_reads.some(connection, event_id, ids)
 
     def firsts(self, event_id: str, limit: int) -> list[tuple[str, str]]:
         """(id, text) of the latest `limit` messages that are no copies, oldest first: to rebuild a duplicate index."""

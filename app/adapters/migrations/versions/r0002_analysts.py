@@ -168,11 +168,13 @@ def _feedback() -> None:
         sa.Column("model", sa.Text, nullable=False),
         sa.Column("who", sa.Text, nullable=False),
         sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("undoes", sa.BigInteger),
         _event_key("feedback"),
         sa.PrimaryKeyConstraint("id", name="pk_feedback"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_feedback_message", "feedback", ["event_id", "message_id", "id"])
+    op.create_index("ix_feedback_newest", "feedback", ["event_id", "id"])
 
 
 def _alert_channels() -> None:
