@@ -32,8 +32,9 @@ def sources(connection: Connection, event_id: str) -> list[str]:
 
 
 def step_counts(connection: Connection, event_id: str, since: datetime, until: datetime) -> Counts:
-    """The counts of all steps that begin in [since, until), by source; times are rounded down to a step."""
-    low, high = (micros(each) // _STEP_MICROS * _STEP_MICROS for each in (since, until))
+    """The counts of the steps from that of `since` on which begin before `until`, by source; each step is whole."""
+    low = micros(since) // _STEP_MICROS * _STEP_MICROS
+    high = -(-micros(until) // _STEP_MICROS) * _STEP_MICROS
     step = (rollups.c.start // literal_column(str(_STEP_MICROS), BigInteger)).label("step")
     query = (
         select(step, rollups.c.label, func.sum(rollups.c.raw), func.sum(rollups.c["distinct"]))

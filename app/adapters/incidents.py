@@ -62,7 +62,7 @@ class IncidentStore:
         return True
 
     def step_counts(self, event_id: str, since: datetime, until: datetime) -> Counts:
-        """The counts of all steps that begin in [since, until), by source."""
+        """The counts of the steps from that of `since` on which begin before `until`, by source."""
         with self._database.read() as connection:
             return detector_tables.step_counts(connection, event_id, since, until)
 
