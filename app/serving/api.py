@@ -19,6 +19,7 @@ from app.adapters.records import DeadLetterPage, Facets, MessageFilter
 from app.classification import Classification, Classify
 from app.core.types import Event, Label
 from app.service import EventDraft, Service
+from app.serving.feedback_api import feedback_routes
 from app.serving.incident_api import incident_routes
 from app.serving.limits import guard
 from app.serving.model_api import classify_routes
@@ -44,6 +45,7 @@ _TAGS = [
     {"name": "numbers", "description": "Exact counts of an event."},
     {"name": "messages", "description": "The messages of an event, where they come from, and what was put aside."},
     {"name": "incidents", "description": "What stood out, what was made of it, and the rules and notes behind that."},
+    {"name": "feedback", "description": "What people say of messages, and what that says of the model."},
     {"name": "process", "description": "Is it there? No token is asked for."},
 ]
 
@@ -242,7 +244,14 @@ def build_api(service: Service, classify: Classify, settings: Settings) -> FastA
     app.state.classification = Classification(classify, settings)
     app.state.guarded = settings.api_token is not None
     guarded = [Depends(HTTPBearer(auto_error=False))] if app.state.guarded else []  # for the page /docs
-    for router in (classify_routes("/classify"), event_routes, number_routes, message_routes, incident_routes):
+    for router in (
+        classify_routes("/classify"),
+        event_routes,
+        number_routes,
+        message_routes,
+        incident_routes,
+        feedback_routes,
+    ):
         app.include_router(router, dependencies=guarded)
     app.include_router(process_routes)
     guard(app, settings)

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.adapters.database import storable
 from app.adapters.records import MessagePage, StoredMessage
+from app.core.feedback import HumanLabel
 from app.core.types import CLASSES, JSON, Label, Prediction
 from app.views import EventSummary
 
@@ -86,7 +87,10 @@ class EventList(_Wire):
 
 
 class MessageAnswer(_Wire):
-    """A message. `prediction` is null where `label` is unscored: a language the model was not trained for."""
+    """A message. `prediction` is null where `label` is unscored: a language the model was not trained for.
+
+    `feedback` is what people make of it, null for nothing; `label` and all counts stay the model's.
+    """
 
     id: str
     text: str
@@ -102,6 +106,7 @@ class MessageAnswer(_Wire):
     copies: int
     label: Label
     prediction: PredictionAnswer | None
+    feedback: HumanLabel | None
     fetched_at: datetime
     stored_at: datetime
 
@@ -124,6 +129,7 @@ class MessageAnswer(_Wire):
             copies=stored.copies,
             label=stored.label,
             prediction=PredictionAnswer.of(stored.prediction) if stored.prediction else None,
+            feedback=stored.feedback,
             fetched_at=stored.fetched_at,
             stored_at=stored.stored_at,
         )
@@ -197,6 +203,13 @@ _MESSAGE: Final[dict[str, JSON]] = {
     "copies": 2,
     "label": "positive",
     "prediction": _PREDICTION,
+    "feedback": {
+        "verdict": "neutral",
+        "who": "ann",
+        "at": "2026-11-23T12:01:00Z",
+        "people": 1,
+        "disputed": False,
+    },
     "fetched_at": "2026-11-23T11:59:40Z",
     "stored_at": "2026-11-23T11:59:41Z",
 }
@@ -262,6 +275,7 @@ EXAMPLES: Final[Mapping[str, JSON]] = {
         "version": 7,
     },
     "facets": {"sources": {"x": {"raw": 48, "distinct": 41}}, "countries": {"??": {"raw": 48, "distinct": 41}}},
+    "message": _MESSAGE,
     "messages": {"items": [_MESSAGE], "next": "WzE3NjM4OTkxNzAwMDAwMDAsICJ4OjE4NiJd"},
     "sources": {"sources": [_SOURCE], "dead_letters": 0},
     "dead_letters": {
