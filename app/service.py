@@ -218,6 +218,10 @@ class Service:
         """Grows with every change of the event; cheap to ask. Raises NotFound."""
         return self._store.version(event_id)
 
+    def versions(self) -> dict[str, int]:
+        """The versions of all events; as cheap as that of one."""
+        return self._store.versions()
+
     # Messages and sources
 
     def messages(
