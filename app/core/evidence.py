@@ -31,11 +31,11 @@ class Dimension(StrEnum):
 class Phrase:
     """One to a few consecutive words that more people use in the window than before.
 
-    `authors` wrote it in a text of their own in the window: copies count once, and so does an author. `times` is the
-    share of the authors in the window by that before, with its 95 % interval; None where nobody used it before, and
-    then only `times_low` can be told. `z` is the log-odds by its standard error, `q` the false discovery rate at which
-    it would just be named. `wordings` are overlapping phrases that the same messages use. `counts` are the messages in
-    the window with it, by label.
+    `authors` wrote it in a text of their own in the window: copies count once, and so does an author; before, an author
+    counts anew in every stretch as long as the window. `times` is how much more often it is used, among all that is
+    written, than before, with its 95 % interval; None where nobody used it before, and then only `times_low` is told.
+    `z` is the log-odds by its standard error, `q` the false discovery rate at which it is just named. `wordings` are
+    overlapping phrases that the same messages use. `counts` are the messages in the window with it, by label.
     """
 
     text: str

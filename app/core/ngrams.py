@@ -172,39 +172,56 @@ class Grams:
     before: Ints
 
 
-def grams(corpus: Corpus, writers: Ints, split: int, least: int) -> list[Grams]:
-    """The phrases of one, two and three words that at least `least` writers use.
+def grams(corpus: Corpus, writers: Ints, split: int, least: int) -> tuple[list[Grams], tuple[int, int]]:
+    """The phrases of one, two and three words that at least `least` writers use, and how much both sides wrote.
 
     `writers` numbers the writer of each text; those below `split` are of the window, the others from before it. Who
     uses a phrase many times counts once. Rare words are dropped before longer phrases are counted: no phrase is more
-    frequent than its rarest word.
+    frequent than its rarest word. How much a side wrote is counted in words that may stand alone, a writer's different
+    ones.
     """
     kinds = corpus.kinds[corpus.tokens]
+    full, bare = kinds == FULL, kinds == CHARACTER
+    words, counts = _used(corpus, writers, split, np.flatnonzero(full), corpus.tokens[full])
+    single = _shared(words[:, None], counts, least)
     usable = (np.bincount(corpus.tokens, minlength=len(corpus.vocabulary)) >= least)[corpus.tokens] & (kinds != BREAK)
-    edge, full, bare = usable & (kinds >= WEAK), kinds == FULL, kinds == CHARACTER
+    edge = usable & (kinds >= WEAK)
     pair = edge[:-1] & edge[1:] & (full[:-1] | full[1:] | (bare[:-1] & bare[1:]))
     triple = edge[:-2] & usable[1:-1] & edge[2:]
     triple &= full[:-2] | full[1:-1] | full[2:] | (bare[:-2] & bare[1:-1] & bare[2:])
-    starts = [np.flatnonzero(usable & full), np.flatnonzero(pair), np.flatnonzero(triple)]
-    return [_counted(corpus, writers, split, least, places, length) for length, places in enumerate(starts, start=1)]
+    longer = [
+        _frequent(corpus, writers, split, least, np.flatnonzero(places), length)
+        for length, places in ((2, pair), (3, triple))
+    ]
+    return [single, *longer], (int(counts[0].sum()), int(counts[1].sum()))
 
 
-def _counted(corpus: Corpus, writers: Ints, split: int, least: int, places: Ints, length: int) -> Grams:
+def _frequent(corpus: Corpus, writers: Ints, split: int, least: int, places: Ints, length: int) -> Grams:
     codes = _codes(corpus, places, length)
     ordered = np.sort(codes)
     first = np.flatnonzero(np.diff(ordered, prepend=-1))
-    kept = ordered[first[np.diff(first, append=len(ordered)) >= least]]
-    which, there = _look_up(kept, codes)
-    most = int(writers.max(initial=0)) + 1
-    uses = np.sort(which * most + writers[corpus.texts[places[there]]])
-    uses = uses[np.diff(uses, prepend=-1) > 0]
-    of_window = uses % most < split
-    window = np.bincount(uses[of_window] // most, minlength=len(kept))
-    before = np.bincount(uses[~of_window] // most, minlength=len(kept))
-    shared = window + before >= least
+    often = ordered[first[np.diff(first, append=len(ordered)) >= least]]
+    which, there = _look_up(often, codes)
+    known, counts = _used(corpus, writers, split, places[there], which)
     size = len(corpus.vocabulary)
-    columns = [kept[shared] // size**step % size for step in reversed(range(length))]
-    return Grams(np.stack(columns, axis=1), window[shared], before[shared])
+    columns = [often[known] // size**step % size for step in reversed(range(length))]
+    return _shared(np.stack(columns, axis=1), counts, least)
+
+
+def _used(corpus: Corpus, writers: Ints, split: int, places: Ints, what: Ints) -> tuple[Ints, tuple[Ints, Ints]]:
+    """What is used at some places, each once and in order, with its writers in the window and before."""
+    most = int(writers.max(initial=0)) + 1
+    uses = np.sort(what * most + writers[corpus.texts[places]])
+    uses = uses[np.diff(uses, prepend=-1) > 0]
+    used, of_window = uses // most, uses % most < split
+    starts = np.flatnonzero(np.diff(used, prepend=-1))
+    window = np.add.reduceat(of_window, starts, dtype=np.int64) if len(starts) else starts
+    return used[starts], (window, np.diff(starts, append=len(used)) - window)
+
+
+def _shared(words: Ints, counts: tuple[Ints, Ints], least: int) -> Grams:
+    enough = counts[0] + counts[1] >= least
+    return Grams(words[enough], counts[0][enough], counts[1][enough])
 
 
 def texts_with(corpus: Corpus, phrases: Sequence[tuple[int, ...]]) -> list[Ints]:

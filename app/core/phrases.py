@@ -16,15 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.evidence import Phrase
-from app.core.ngrams import CHARACTER, Corpus, Grams, Ints, grams, texts_with
+from app.core.ngrams import CHARACTER, Corpus, Ints, grams, texts_with
 from app.core.posts import Texts
 
 Floats = NDArray[np.float64]
 
-FALSE_DISCOVERY_RATE: Final = 0.05
+FALSE_DISCOVERY_RATE: Final = 0.1
+"""Of ten phrases that are named, one at most is there by chance, on average."""
 LEAST_AUTHORS: Final = 3
 """A phrase of fewer writers is nobody's news."""
-_PRIOR: Final = 0.1  # by all writers
+_PRIOR: Final = 0.1  # of what both sides wrote
 _NEGLIGIBLE: Final = 1e-9
 _LEAST_TIMES: Final = 1.25  # the lower bound of the share by that before: less may be true and is of no interest
 _MOST_CANDIDATES: Final = 250
@@ -51,12 +52,27 @@ class Group:
 @dataclass(frozen=True, slots=True)
 class _Candidate:
     words: tuple[int, ...]
-    authors: int
-    before: int
+    uses: Uses  # of this phrase alone
     z: float
     q: float
     everywhere: Ints  # the texts of the corpus that use it
     texts: Ints  # those of the window among them
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """How often phrases are used on the two sides: `window` and `before` count the writers of each.
+
+    `written` is how much both sides wrote, in a writer's different words. Against that, and not against the number of
+    writers, a phrase is held: who writes more, or is sampled less, uses more of any phrase.
+    """
+
+    window: Ints
+    before: Ints
+    written: tuple[int, int]
+
+    def __getitem__(self, chosen: Ints) -> Uses:
+        return Uses(self.window[chosen], self.before[chosen], self.written)
 
 
 def distinguish(corpus: Corpus, window: Texts, writers: Ints) -> tuple[list[Group], int]:
@@ -65,42 +81,37 @@ def distinguish(corpus: Corpus, window: Texts, writers: Ints) -> tuple[list[Grou
     The corpus begins with the texts of the window. `writers` numbers the writers of the texts that are compared, the
     window's before all others; texts of the corpus after these only appear in `Group.all_texts`.
     """
-    split = int(writers[: len(window)].max(initial=-1)) + 1
-    sizes = split, int(writers.max(initial=-1)) + 1 - split
-    if not all(sizes):
+    if len(writers) == len(window):
         return [], 0
-    counted = grams(corpus.head(len(writers)), writers, split, LEAST_AUTHORS)
-    candidates, tested = _candidates(corpus, window, counted, sizes)
-    return [_group(corpus, window, folded, sizes) for folded in _fold(corpus, candidates)], tested
-
-
-def _candidates(
-    corpus: Corpus, window: Texts, counted: Sequence[Grams], sizes: tuple[int, int]
-) -> tuple[list[_Candidate], int]:
-    used = np.concatenate([some.window for some in counted])
-    before = np.concatenate([some.before for some in counted])
+    split = int(writers[: len(window)].max(initial=-1)) + 1
+    counted, written = grams(corpus.head(len(writers)), writers, split, LEAST_AUTHORS)
+    if not all(written):
+        return [], 0
     words = [tuple(row) for some in counted for row in some.words.tolist()]
-    tested = len(words)
-    rising = np.flatnonzero((used >= LEAST_AUTHORS) & (times_interval(used, before, sizes)[0] >= _LEAST_TIMES))
-    used, before = used[rising], before[rising]
-    z = log_odds(used, before, sizes)
-    q = false_discovery(chance(used, before, sizes), tested)
+    sides = (np.concatenate([some.window for some in counted]), np.concatenate([some.before for some in counted]))
+    candidates = _candidates(corpus, window, words, Uses(*sides, written))
+    return [_group(corpus, window, folded) for folded in _fold(corpus, candidates)], len(words)
+
+
+def _candidates(corpus: Corpus, window: Texts, words: Sequence[tuple[int, ...]], every: Uses) -> list[_Candidate]:
+    rising = np.flatnonzero((every.window >= LEAST_AUTHORS) & (times_interval(every)[0] >= _LEAST_TIMES))
+    uses = every[rising]
+    z = log_odds(uses)
+    q = false_discovery(chance(uses), len(words))
     best = np.flatnonzero(q <= FALSE_DISCOVERY_RATE)
     best = best[np.argsort(-z[best], kind="stable")][:_MOST_CANDIDATES]
-    words = [words[place] for place in rising[best].tolist()]
-    candidates = [
+    named = [words[place] for place in rising[best].tolist()]
+    return [
         _Candidate(
             phrase,
-            int(used[place]),
-            int(before[place]),
+            uses[np.array([place])],
             float(z[place]),
             float(q[place]),
             texts,
             texts[: np.searchsorted(texts, len(window))],
         )
-        for place, phrase, texts in zip(best.tolist(), words, texts_with(corpus, words), strict=True)
+        for place, phrase, texts in zip(best.tolist(), named, texts_with(corpus, named), strict=True)
     ]
-    return candidates, tested
 
 
 def _fold(corpus: Corpus, candidates: Sequence[_Candidate]) -> list[list[_Candidate]]:
@@ -127,21 +138,23 @@ def _fold(corpus: Corpus, candidates: Sequence[_Candidate]) -> list[list[_Candid
     return folded
 
 
-def _group(corpus: Corpus, window: Texts, folded: Sequence[_Candidate], sizes: tuple[int, int]) -> Group:
-    strongest = folded[0]
+def _group(corpus: Corpus, window: Texts, folded: Sequence[_Candidate]) -> Group:
+    least = _LONGER * int(folded[0].uses.window[0])
     told = max(
-        (one for one in folded if one.authors >= _LONGER * strongest.authors),
+        (one for one in folded if one.uses.window[0] >= least),
         key=lambda one: (len(one.words), one.z),
     )
-    low, high = (float(bound[0]) for bound in times_interval(np.array([told.authors]), np.array([told.before]), sizes))
+    uses = told.uses
+    low, high = (float(bound[0]) for bound in times_interval(uses))
+    authors, before = int(uses.window[0]), int(uses.before[0])
     phrase = Phrase(
         text=corpus.spelled(told.words),
         wordings=_wordings(corpus, told.words, [one.words for one in folded]),
-        authors=told.authors,
-        authors_before=told.before,
-        times=told.authors / sizes[0] / (told.before / sizes[1]) if told.before else None,
+        authors=authors,
+        authors_before=before,
+        times=authors / before * uses.written[1] / uses.written[0] if before else None,
         times_low=low,
-        times_high=high if told.before else None,
+        times_high=high if before else None,
         z=told.z,
         q=told.q,
         counts=window.tally(told.texts),
@@ -160,50 +173,53 @@ def _wordings(corpus: Corpus, told: tuple[int, ...], others: Sequence[tuple[int,
     return tuple(corpus.spelled(words) for words in chosen[:_MOST_WORDINGS])
 
 
-def times_interval(window: Ints, before: Ints, sizes: tuple[int, int]) -> tuple[Floats, Floats]:
-    """The 95 % interval of the share of the writers in the window by that before.
+def times_interval(uses: Uses) -> tuple[Floats, Floats]:
+    """The 95 % interval of each phrase's share of what is written in the window by that before.
 
     Katz and others 1978 (Biometrics 34:469), with half a writer added to each count, so that none before is no
     division by zero.
     """
-    ratio = np.log((window + 0.5) / (sizes[0] + 0.5)) - np.log((before + 0.5) / (sizes[1] + 0.5))
-    variance = 1 / (window + 0.5) - 1 / (sizes[0] + 0.5) + 1 / (before + 0.5) - 1 / (sizes[1] + 0.5)
+    ratio, variance = np.zeros(len(uses.window)), np.zeros(len(uses.window))
+    for sign, count, every in zip((1, -1), (uses.window, uses.before), uses.written, strict=True):
+        ratio += sign * (np.log(count + 0.5) - np.log(every + 0.5))
+        variance += 1 / (count + 0.5) - 1 / (every + 0.5)
     width = _Z95 * np.sqrt(variance)
     return np.exp(ratio - width), np.exp(ratio + width)
 
 
-def log_odds(window: Ints, before: Ints, sizes: tuple[int, int]) -> Floats:
+def log_odds(uses: Uses) -> Floats:
     """The difference of each phrase's log-odds on the two sides by its standard error (z).
 
-    `window` and `before` count its writers, `sizes` are the writers on each side. The prior is the phrase's share on
-    both sides together, with the weight of `_PRIOR` of all writers: it pulls rare phrases towards no difference.
+    The prior is the phrase's share on both sides together, with the weight of `_PRIOR` of all that is
+    written: it pulls rare phrases towards no difference.
     """
-    prior = _PRIOR * (window + before)
-    total = _PRIOR * sum(sizes)
-    difference, variance = np.zeros(len(window)), np.zeros(len(window))
-    for sign, count, size in ((1, window, sizes[0]), (-1, before, sizes[1])):
-        used, unused = count + prior, size + total - count - prior
+    prior = _PRIOR * (uses.window + uses.before)
+    weight = _PRIOR * sum(uses.written)
+    difference, variance = np.zeros(len(prior)), np.zeros(len(prior))
+    for sign, count, every in zip((1, -1), (uses.window, uses.before), uses.written, strict=True):
+        used, unused = count + prior, every + weight - count - prior
         difference += sign * (np.log(used) - np.log(unused))
         variance += 1 / used + 1 / unused
     z: Floats = difference / np.sqrt(variance)
     return z
 
 
-def chance(window: Ints, before: Ints, sizes: tuple[int, int]) -> Floats:
-    """How likely at least so many writers of each phrase would be in the window, were it the same on both sides.
+def chance(uses: Uses) -> Floats:
+    """How likely at least so many writers of each phrase would be in the window, were its share the same on both sides.
 
     Fisher's exact test, one-sided: the tail of the hypergeometric distribution. The normal approximation of z is no
     good for what is new, which matters most here.
     """
-    both, everyone = window + before, sum(sizes)
-    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, everyone + 1)))])  # of factorials
-    ways = logs[sizes[0]] - logs[window] - logs[sizes[0] - window]
-    ways += logs[sizes[1]] - logs[before] - logs[sizes[1] - before]
-    first = np.exp(ways - logs[everyone] + logs[both] + logs[everyone - both])
+    inside, outside = uses.written
+    both, every = uses.window + uses.before, inside + outside
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, every + 1)))])  # of factorials
+    ways = logs[inside] - logs[uses.window] - logs[inside - uses.window]
+    ways += logs[outside] - logs[uses.before] - logs[outside - uses.before]
+    first = np.exp(ways - logs[every] + logs[both] + logs[every - both])
     # Each further term of the tail by the one before it; beyond the mean they shrink at least geometrically.
-    term, total, at = np.ones(len(window)), np.ones(len(window)), window.astype(np.float64)
-    while term.size and (term > _NEGLIGIBLE * total).any():
-        term = term * (sizes[0] - at) * (both - at) / ((at + 1) * (sizes[1] - both + at + 1))
+    term, total, at = np.ones(len(both)), np.ones(len(both)), uses.window.astype(np.float64)
+    while (term > _NEGLIGIBLE * total).any():
+        term = term * (inside - at) * (both - at) / ((at + 1) * (outside - both + at + 1))
         total += term
         at += 1
     tail: Floats = np.minimum(first * total, 1.0)
