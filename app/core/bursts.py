@@ -1,22 +1,46 @@
 """The tests on one series: the messages of one source of one event, step by step.
 
-    tests = SeriesTests("x", step=timedelta(minutes=5), alarms_per_week=1.0)
+    tests = SeriesTests("x", step=timedelta(minutes=5), volume_alarms=0.5, negative_alarms=0.5)
     signals = tests.observe(Tick(start, total=140, scored=138, negative=61))
 
-Each test asks how surprising the latest step (fast path) or the last hours (slow path) are under a baseline that was
-learnt from the steps before. The state is constant and small: at most 1 KB as JSON, whatever the length of the series.
+Each test asks how surprising the fading windows of 5 minutes to 4 hours are, given what was usual before: the volume
+(`app.core.volume`), the negative share and the negative count (`app.core.negativity`), each judged by the record of the
+series' own surprises (`app.core.record`). The state is constant: at most 1 KB as JSON, whatever the length of the
+series. The constants of these modules are in steps and were chosen for steps of five minutes.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from app.core.errors import InvalidInput
 from app.core.incidents import Kind, Signal
+from app.core.negativity import UsualShare
+from app.core.record import Record, rarity, score_for
 from app.core.types import JSON
+from app.core.volume import WARM_UP, VolumeLevel
+from app.core.windows import FULL, NOTHING, added, faded, filled, whole
+
+_VOLUME_PRIOR: Final = ((1.12, 0.89), (0.70, 0.89), (0.26, 0.81), (0.01, 0.70))
+_SHARE_PRIOR: Final = ((0.70, 0.25), (0.60, 0.30), (0.40, 0.40), (0.20, 0.50))
+
+# Negative messages are more than usual for more messages alone, unless their share is up with this surprise as well.
+_SHARE_IS_UP: Final = 2.0
+# A surge goes on while the last 20 minutes are at least so many times the usual, or so much above the usual share.
+_STILL_MORE: Final = 1.2
+_RECENT: Final = 1  # the window of 20 minutes
+_WHILE_AGO: Final = 2  # the window of 80 minutes
+
+# A source that is switched on comes from next to nothing to its full rate at once.
+_YOUNG: Final = 288  # steps
+_SILENT: Final = 0.25  # messages a step
+_TIMES: Final = 20.0
+_LEAST_JUMP: Final = 10.0  # messages
+# After so many steps without knowledge the level is learnt anew.
+_FORGOTTEN_AFTER: Final = 288
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,52 +68,233 @@ class Tick:
             raise InvalidInput(f"the expected factor must be above 0, not {self.expected}", field="expected")
 
 
-class SeriesTests:
-    """All tests of one series. Steps come in order; one that is left out is a gap: unknown, never zero."""
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """False alarms a week that the tests of a series may raise; None leaves a test out."""
 
-    def __init__(self, source: str, *, step: timedelta, alarms_per_week: float) -> None:
+    volume: float | None = 0.5
+    negative: float | None = 0.5
+
+
+class SeriesTests:
+    """All tests of one series. Steps come in order; one that is left out is a gap: unknown, never zero.
+
+    With `joins` the source is new to an event that others delivered for before: its first messages are a signal.
+    """
+
+    def __init__(self, source: str, *, step: timedelta, budget: Budget, joins: bool = False) -> None:
         self.source = source
-        self.step = step
-        self.alarms_per_week = alarms_per_week
+        self._step = step
+        self._step_s = step.total_seconds()
+        self.allow(budget)
+        self._level, self._volume_record = VolumeLevel(), Record(_VOLUME_PRIOR, step)
+        self._share, self._share_record = UsualShare(), Record(_SHARE_PRIOR, step)
+        self._fills = self._totals = self._scored = self._negatives = NOTHING
         self._end: datetime | None = None
-        self._mean = 0.0
-        self._steps = 0
+        self._unknown = 0  # steps since the last known one
+        self._joins = joins
+        self._more_since: datetime | None = None  # start of the run of steps in which the volume stands out
+        self._worse_since: datetime | None = None  # the same of the negatives
+
+    def allow(self, budget: Budget) -> None:
+        """Set the thresholds."""
+        self._volume_threshold = None if budget.volume is None else rarity(score_for(budget.volume))
+        self._negative_threshold = None if budget.negative is None else rarity(score_for(budget.negative))
 
     def observe(self, tick: Tick) -> list[Signal]:
         """Test a complete step, then learn from it. Raises InvalidInput when it begins before the last one ended."""
-        if self._end is not None and tick.start < self._end:
-            raise InvalidInput(f"the step of {tick.start} comes after that up to {self._end}", field="start")
-        self._end = tick.start + self.step
+        if self._end is not None:
+            if tick.start < self._end:
+                raise InvalidInput(f"the step of {tick.start} comes after that up to {self._end}", field="start")
+            if tick.start > self._end:
+                self._unknown += round((tick.start - self._end).total_seconds() / self._step_s)
+        self._end = tick.start + self._step
         if not tick.known:
+            self._unknown += 1
             return []
-        signals = self.look(tick)
-        self._steps += 1
-        self._mean += (tick.total - self._mean) / min(self._steps, 1000)
+        if self._unknown:
+            self._resume()
+        count = tick.total / tick.expected
+        fills, totals = filled(self._fills), added(self._totals, count)
+        scored, negatives = added(self._scored, tick.scored), added(self._negatives, tick.negative)
+        switched_on = self._switched_on(tick, totals)
+        self._joins = self._joins and switched_on is None and self._level.steps < WARM_UP
+        if switched_on is not None:
+            self._fills, self._totals = filled(NOTHING), added(NOTHING, count)
+            self._scored, self._negatives = added(NOTHING, tick.scored), added(NOTHING, tick.negative)
+            self._level = VolumeLevel()
+            self._share.learn(tick.total, tick.negative, tick.scored, self._negatives, self._scored)
+            return [switched_on]
+        counts = whole(totals, fills)
+        volumes = self._level.surprises(counts)
+        shares = self._share.surprises(negatives, scored)
+        signals = self._volume_signals(tick, volumes, counts)
+        signals += self._negative_signals(tick, shares, negatives, scored, fills)
+        self._volume_record.add(volumes)
+        self._share_record.add(shares)
+        self._level.learn(counts)
+        self._share.learn(tick.total, tick.negative, tick.scored, negatives, scored)
+        self._fills, self._totals, self._scored, self._negatives = fills, totals, scored, negatives
         return signals
 
     def look(self, tick: Tick) -> list[Signal]:
         """Test a step that is still being filled; nothing is learnt.
 
-        Only counts are tested: they can but grow, so a step that stands out already will stand out when it is
-        complete, and looking often raises no more false alarms than looking once.
+        Only the volume is tested: a count can but grow, so a step that stands out already will stand out when it is
+        complete, and looking often raises no more false alarms than looking once. In the first day of a series it
+        waits for the complete step, which tells a source that is switched on.
         """
-        if self._steps < 100:
+        if not tick.known or self._unknown or (self._end is not None and tick.start != self._end):
             return []
-        excess = tick.total - self._mean * tick.expected
-        z = excess / math.sqrt(self._mean * (1 + 0.1 * self._mean) + 1)
-        surprise = max(0.0, 0.2 * z * z) if z > 0 else 0.0
+        totals = added(self._totals, tick.total / tick.expected)
+        switched_on = self._switched_on(tick, totals)
+        if switched_on is not None:
+            return [switched_on]
+        if self._level.steps < _YOUNG:
+            return []
+        counts = whole(totals, filled(self._fills))
+        since = self._more_since
+        signals = self._volume_signals(tick, self._level.surprises(counts), counts)
+        self._more_since = since
+        return signals
+
+    def _resume(self) -> None:
+        """Go on after a gap: what was in the windows is forgotten as it ages; after a long gap the level as well."""
+        self._fills, self._totals = faded(self._fills, self._unknown), faded(self._totals, self._unknown)
+        self._scored, self._negatives = faded(self._scored, self._unknown), faded(self._negatives, self._unknown)
+        if self._unknown >= _FORGOTTEN_AFTER:
+            self._level = VolumeLevel()
+            self._joins = True
+        self._unknown = 0
+        self._more_since = self._worse_since = None
+
+    def _switched_on(self, tick: Tick, totals: Sequence[float]) -> Signal | None:
+        """The signal of a source that begins to deliver, at the step in which it does."""
+        usual = self._level.means[0]
+        recent = totals[_RECENT]
+        if self._joins:
+            jumped = recent >= _LEAST_JUMP
+        elif tick.expected != 1.0 or self._level.steps < WARM_UP:
+            jumped = False
+        elif self._level.steps < _YOUNG:
+            before = self._totals[_WHILE_AGO] / self._fills[_WHILE_AGO]
+            jumped = tick.total >= max(_LEAST_JUMP, _TIMES * before)
+        else:
+            jumped = usual < _SILENT and recent >= max(_LEAST_JUMP, _TIMES * usual * FULL[_RECENT])
+        if not jumped:
+            return None
+        expected = usual * FULL[_RECENT]
+        size = max(recent - expected, float(tick.total))
+        return Signal(
+            Kind.SWITCHED_ON, self.source, tick.start, recent, expected, size, surprise=0.0, threshold=0.0, holds=True
+        )
+
+    def _volume_signals(self, tick: Tick, surprises: Sequence[float], counts: Sequence[float]) -> list[Signal]:
+        best = self._volume_record.best(surprises)
+        usual = self._level.means
+        if best is None or counts[_RECENT] < _STILL_MORE * usual[_RECENT]:
+            self._more_since = None
+            return []
+        self._more_since = since = self._more_since or tick.start
+        if self._volume_threshold is None:
+            return []
+        window, score = best
+        observed = counts[window]
+        size = observed - usual[window]
+        threshold = self._volume_threshold
         return [
-            Signal(Kind.VOLUME, self.source, tick.start, tick.total, self._mean, excess, surprise, 5.0, surprise > 2.5)
+            Signal(Kind.VOLUME, self.source, since, observed, usual[window], size, rarity(score), threshold, holds=True)
         ]
+
+    def _negative_signals(
+        self,
+        tick: Tick,
+        shares: Sequence[float],
+        negatives: Sequence[float],
+        scored: Sequence[float],
+        fills: Sequence[float],
+    ) -> list[Signal]:
+        usual = self._share.share
+        if negatives[_RECENT] <= scored[_RECENT] * usual:
+            self._worse_since = None
+            return []
+        best = self._share_record.best(shares)
+        more = None
+        if max(shares) >= _SHARE_IS_UP:
+            ratio = self._share.negatives_per_message
+            counts = whole([negative / tick.expected for negative in negatives], fills)
+            surprises = self._level.surprises(counts, ratio)
+            more = self._volume_record.best(
+                [count if share >= _SHARE_IS_UP else 0.0 for count, share in zip(surprises, shares, strict=True)]
+            )
+        if best is None and more is None:
+            self._worse_since = None
+            return []
+        self._worse_since = since = self._worse_since or tick.start
+        threshold = self._negative_threshold
+        if threshold is None:
+            return []
+        signals = []
+        if best is not None:
+            window, score = best
+            n = scored[window]
+            observed, size = negatives[window] / n, negatives[window] - n * usual
+            signals.append(
+                Signal(
+                    Kind.NEGATIVE_SHARE, self.source, since, observed, usual, size, rarity(score), threshold, holds=True
+                )
+            )
+        if more is not None:
+            window, score = more
+            observed = counts[window]
+            expected = self._level.means[window] * ratio
+            signals.append(
+                Signal(
+                    Kind.NEGATIVE_COUNT,
+                    self.source,
+                    since,
+                    observed,
+                    expected,
+                    observed - expected,
+                    rarity(score),
+                    threshold,
+                    holds=True,
+                )
+            )
+        return signals
 
     def state(self) -> dict[str, JSON]:
         """All that is needed to go on later, as JSON of at most 1 KB."""
-        return {"end": None if self._end is None else self._end.timestamp(), "mean": self._mean, "steps": self._steps}
+        return {
+            "end": None if self._end is None else self._end.timestamp(),
+            "unknown": self._unknown,
+            "joins": self._joins,
+            "more": None if self._more_since is None else self._more_since.timestamp(),
+            "worse": None if self._worse_since is None else self._worse_since.timestamp(),
+            "sums": _rounded([self._fills, self._totals, self._scored, self._negatives]),
+            "level": _rounded(self._level.state()),
+            "share": _rounded(self._share.state()),
+            "records": [_rounded(self._volume_record.state()), _rounded(self._share_record.state())],
+        }
 
     @classmethod
-    def restored(cls, source: str, state: dict[str, Any], *, step: timedelta, alarms_per_week: float) -> SeriesTests:
+    def restored(cls, source: str, state: dict[str, Any], *, step: timedelta, budget: Budget) -> SeriesTests:
         """The tests that `state()` was taken of."""
-        made = cls(source, step=step, alarms_per_week=alarms_per_week)
-        made._end = None if state["end"] is None else datetime.fromtimestamp(state["end"], UTC)
-        made._mean, made._steps = state["mean"], state["steps"]
+        made = cls(source, step=step, budget=budget, joins=state["joins"])
+        made._end, made._unknown = _time(state["end"]), state["unknown"]
+        made._more_since, made._worse_since = _time(state["more"]), _time(state["worse"])
+        made._fills, made._totals, made._scored, made._negatives = state["sums"]
+        made._level.restore(state["level"])
+        made._share.restore(state["share"])
+        made._volume_record.restore(state["records"][0])
+        made._share_record.restore(state["records"][1])
         return made
+
+
+def _rounded(rows: Sequence[Sequence[float]]) -> list[JSON]:
+    """Six digits: beyond what any of the numbers is good for, and short."""
+    return [[float(f"{value:.6g}") for value in row] for row in rows]
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

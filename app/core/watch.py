@@ -14,14 +14,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
-from app.core.bursts import SeriesTests, Tick
+from app.core.bursts import Budget, SeriesTests, Tick
 from app.core.errors import InvalidInput
 from app.core.incidents import Incident, IncidentBook, Kind, Lifecycle, Signal, Update
 from app.core.types import JSON
 
-ALL_KINDS = tuple(Kind)
+ALL_KINDS: Final = tuple(Kind)
+
+_NEGATIVE: Final = frozenset({Kind.NEGATIVE_SHARE, Kind.NEGATIVE_COUNT})
+_SETTLED: Final = 288  # steps after which a source that joins is worth telling
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,8 @@ class Rule:
 
     `alarms_per_week` is the dial: how many false alarms a week the event may raise on its usual chatter, all kinds and
     sources together. `kinds` are those that open incidents. `least_size` is in messages above what was expected.
+    `correction` is how many times as many alarms as it says the detector raises on this event's history: `calibrate`
+    sets it.
     """
 
     alarms_per_week: float = 1.0
@@ -37,9 +42,10 @@ class Rule:
     least_size: float = 10.0
     calm_minutes: float = 60.0
     cooldown_hours: float = 24.0
+    correction: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("alarms_per_week", "least_size", "calm_minutes"):
+        for name in ("alarms_per_week", "least_size", "calm_minutes", "correction"):
             if not getattr(self, name) > 0:
                 raise InvalidInput(f"{name} must be above 0, not {getattr(self, name)}", field=name)
         if self.cooldown_hours < 0:
@@ -49,6 +55,12 @@ class Rule:
     def lifecycle(self) -> Lifecycle:
         """The part of it that concerns incidents."""
         return Lifecycle(self.least_size, self.calm_minutes * 60, self.cooldown_hours * 3_600)
+
+    def budget(self, sources: int) -> Budget:
+        """What the dial leaves for each of the sources: an equal part for each kind of test."""
+        volume, negative = Kind.VOLUME in self.kinds, not _NEGATIVE.isdisjoint(self.kinds)
+        part = self.alarms_per_week / self.correction / max(1, sources * (volume + negative))
+        return Budget(part if volume else None, part if negative else None)
 
     def as_json(self) -> dict[str, JSON]:
         """The rule as JSON."""
@@ -73,6 +85,7 @@ class Watch:
         self.rule = rule
         self.step = step
         self._series: dict[str, SeriesTests] = {}
+        self._steps = 0
         self._book = IncidentBook(rule.lifecycle, next_number=next_number)
 
     @property
@@ -89,6 +102,7 @@ class Watch:
         """
         start = _start(ticks)
         signals = [signal for source, tick in ticks.items() for signal in self._tests(source).observe(tick)]
+        self._steps += 1
         known = any(tick.known for tick in ticks.values())
         return self._book.step(start + self.step, self.step, self._wanted(signals), known=known, complete=settled)
 
@@ -102,6 +116,7 @@ class Watch:
         """All that is needed to go on later, as JSON: at most 1 KB a source, and the two latest incidents."""
         return {
             "step_s": self.step.total_seconds(),
+            "steps": self._steps,
             "series": {source: tests.state() for source, tests in self._series.items()},
             "book": self._book.state(),
         }
@@ -110,8 +125,9 @@ class Watch:
     def restored(cls, rule: Rule, state: Mapping[str, Any]) -> Watch:
         """The watch that `state()` was taken of; the rule may be another one by now."""
         watch = cls(rule, step=timedelta(seconds=state["step_s"]))
+        watch._steps = state["steps"]
         watch._series = {
-            source: SeriesTests.restored(source, saved, step=watch.step, alarms_per_week=rule.alarms_per_week)
+            source: SeriesTests.restored(source, saved, step=watch.step, budget=rule.budget(len(state["series"])))
             for source, saved in state["series"].items()
         }
         watch._book = IncidentBook.restored(rule.lifecycle, state["book"])
@@ -119,7 +135,10 @@ class Watch:
 
     def _tests(self, source: str) -> SeriesTests:
         if source not in self._series:
-            self._series[source] = SeriesTests(source, step=self.step, alarms_per_week=self.rule.alarms_per_week)
+            budget = self.rule.budget(len(self._series) + 1)
+            for tests in self._series.values():
+                tests.allow(budget)
+            self._series[source] = SeriesTests(source, step=self.step, budget=budget, joins=self._steps >= _SETTLED)
         return self._series[source]
 
     def _wanted(self, signals: Iterable[Signal]) -> list[Signal]:
