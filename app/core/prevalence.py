@@ -1,4 +1,4 @@
-"""How sure a share is."""
+"""How sure a share is by the number of messages alone; `app.core.adjusted_counts` adds the classifier's errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _Z95 = 1.959963984540054
 class Share:
     """A part of a whole with its 95 % interval, all in 0..1. `n` is what it rests on.
 
-    The interval is the sampling error alone (Wilson 1927): it does not yet know that the classifier errs too.
+    The interval of `share` is the sampling error alone (Wilson 1927): it does not know that a classifier errs too.
     """
 
     value: float
@@ -25,12 +25,14 @@ def share(part: int, whole: int) -> Share | None:
     """The share of `part` in `whole`; None when there is nothing to share. Raises ValueError on part > whole."""
     if not 0 <= part <= whole:
         raise ValueError(f"a part of {part} in a whole of {whole}")
-    if whole == 0:
-        return None
-    p = part / whole
-    centre = (p + _Z95**2 / (2 * whole)) / (1 + _Z95**2 / whole)
-    half = _Z95 / (1 + _Z95**2 / whole) * math.sqrt(p * (1 - p) / whole + _Z95**2 / (4 * whole**2))
-    return Share(p, min(p, max(0.0, centre - half)), max(p, min(1.0, centre + half)), whole)
+    return sampled(part / whole, whole) if whole else None
+
+
+def sampled(value: float, n: int) -> Share:
+    """A share of that value in `n` messages, 1 or more, with its sampling error."""
+    centre = (value + _Z95**2 / (2 * n)) / (1 + _Z95**2 / n)
+    half = _Z95 / (1 + _Z95**2 / n) * math.sqrt(value * (1 - value) / n + _Z95**2 / (4 * n**2))
+    return Share(value, min(value, max(0.0, centre - half)), max(value, min(1.0, centre + half)), n)
 
 
 @dataclass(frozen=True, slots=True)
