@@ -1,20 +1,15 @@
-"""What is told of an incident: to which channels, when, and which changes travel together in one message.
-
-Pure: the rows of the outbox are in `app.adapters.alert_tables`, the sending is in `app.adapters.alert_senders`.
-"""
+"""Which changes of an incident a channel is told of, when, and which travel together in one message."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
-from urllib.parse import urlencode
 
-from app.core.incidents import Change, Incident, Severity
-from app.core.prevalence import Share
+from app.core.incidents import Change, Severity
 
 BURST: Final = 10
 """Messages that a channel takes within `BURST_WINDOW` before the flood guard holds the next ones."""
@@ -132,77 +127,3 @@ def parcel_id(channel_id: str, changes: Sequence[tuple[str, int, int]]) -> str:
     """The id of a message with these changes (event, number, revision): the same ones always give the same id."""
     basis = "\0".join([channel_id, *(f"{event_id}\0{number}\0{revision}" for event_id, number, revision in changes)])
     return f"msg_{hashlib.blake2b(basis.encode(), digest_size=16).hexdigest()}"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One change of an incident that a message tells of."""
-
-    revision: int
-    change: Change
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Exemplar:
-    """A message that stands for a story, as its author wrote it: text for people must escape it."""
-
-    text: str
-    source: str
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Insight:
-    """What the messages of an incident's window say. Shares are over distinct scored messages, with 95 % intervals.
-
-    `phrases` are what distinguishes the window, the most telling first; `unexplained` says why there are none.
-    """
-
-    start: datetime
-    end: datetime
-    raw: int
-    distinct: int
-    negative: Share | None
-    negative_before: Share | None
-    phrases: tuple[str, ...] = ()
-    exemplars: tuple[Exemplar, ...] = ()
-    unexplained: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An incident in a message, as it is after the last of `steps`. `url` opens it on the dashboard."""
-
-    event_id: str
-    event_name: str
-    incident: Incident
-    steps: tuple[Step, ...]
-    headline: str
-    url: str
-    insight: Insight | None = None
-
-    @property
-    def change(self) -> Change:
-        """The latest change."""
-        return self.steps[-1].change
-
-
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """A message to a channel: one incident, or several that were gathered (the most severe first), or a test."""
-
-    id: str
-    channel: Channel
-    entries: tuple[Entry, ...] = field(default=())
-
-    @property
-    def is_test(self) -> bool:
-        """Whether it tells of nothing but that the channel works."""
-        return not self.entries
-
-
-def incident_url(public_url: str, event_id: str, number: int) -> str:
-    """Where the dashboard shows an incident."""
-    query = urlencode({"event": event_id, "incident": number})
-    return f"{public_url.rstrip('/')}/incidents?{query}"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.core.alert_content import Entry, Evidence, Exemplar, Phrase, Step
 from app.core.alerts import Channel, ChannelKind
 from app.core.incidents import Change, Incident, Kind, Severity, Signal, Update
+from app.core.prevalence import Share
 from tests.fakes.clock import START
 
 SECRET = "a secret of some length"
@@ -69,3 +71,46 @@ def change(
     """A change of `incident`."""
     ended_at = at if kind is Change.CLOSED else None
     return Update(kind, at, incident(number, revision, severity=severity, ended_at=ended_at))
+
+
+HOSTILE_TEXT = (
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "&lt;b&gt;bold&lt;/b&gt;",
+    "<!channel> <!here> <@U123> @channel @everyone",
+    "<https://evil.example|Open incident>",
+    "[Open](https://evil.example) *bold* _it_ ~no~ `code`",
+    "\u202egnp.exe\u202c \u2066hidden\u2069 \u200bzero\u200b",
+    "line\r\nBcc: victim@example.org\r\n\r\nbody",
+    "\x00\x07\x1b[31mred\x1b[0m",
+    '=HYPERLINK("https://evil.example")',
+    "\"' onmouseover=alert(1) x='",
+    "]]><!--",
+)
+
+
+def entry(number: int = 1, *, text: str = "the screen flickers", **fields: Any) -> Entry:
+    """An incident in a message, with `text` in every place that outside text gets to."""
+    values: dict[str, Any] = {
+        "event_id": "launch",
+        "event_name": f"Launch {text}" if text else "Launch",
+        "number": number,
+        "severity": Severity.HIGH,
+        "kinds": (Kind.NEGATIVE_SHARE,),
+        "is_open": True,
+        "started_at": START - timedelta(minutes=20),
+        "opened_at": START - timedelta(minutes=5),
+        "ended_at": None,
+        "steps": (Step(1, Change.OPENED, START, "opened as high: negative share"),),
+        "headline": "Negative share 41 % (36-47), up from 22 %; 812 messages since 11:40 UTC, 640 distinct.",
+        "findings": (f"{text}: 41 % negative from 11:40 UTC on, where 22 % is usual",),
+        "raw": 812,
+        "distinct": 640,
+        "negative": Share(0.41, 0.36, 0.47, 600),
+        "negative_before": Share(0.22, 0.18, 0.27, 400),
+        "url": f"http://127.0.0.1:8000/incidents?event=launch&incident={number}",
+        "evidence": Evidence(
+            (Phrase(text, 31, 4.2),), (Exemplar("x:1", text, text, START, "https://x.com/i/1", 12),), "A sample."
+        ),
+    }
+    return Entry(**(values | fields))
