@@ -34,7 +34,8 @@ def rule_of(draft: RuleDraft) -> Rule:
 def view(store: Store, event_id: str) -> RuleView:
     """The rule of an event, or the default."""
     stored = store.incidents.rule(event_id)
-    draft = RuleDraft.model_validate({**stored.rule.as_json(), "enabled": stored.enabled})
+    asked = {name: value for name, value in stored.rule.as_json().items() if name in RuleDraft.model_fields}
+    draft = RuleDraft.model_validate({**asked, "enabled": stored.enabled})
     detector = store.incidents.detector(event_id)
     memory = None if detector is None else Memory.from_json(detector.state)
     return RuleView(
