@@ -11,6 +11,7 @@ from app.adapters import event_tables, feedback_candidates, feedback_tables, rol
 from app.adapters.database import Database
 from app.adapters.feedback_candidates import Candidate
 from app.adapters.feedback_tables import JudgementPage
+from app.core.errors import InvalidInput
 from app.core.feedback import Confusion, HumanLabel, Judgement, MessageVerdict, Stratum, cases, live_quality
 from app.core.queue import is_for_lot
 
@@ -40,6 +41,8 @@ class FeedbackStore:
 
         Raises NotFound without the event or the message, InvalidInput for a name that cannot be or an UNDONE.
         """
+        if verdict is MessageVerdict.UNDONE:
+            raise InvalidInput("undone is no verdict: use undo", field="verdict")
         who = feedback_tables.name(who)
         with self._database.write() as connection:
             event_tables.touch(connection, event_id)

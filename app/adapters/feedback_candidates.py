@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, select
 
 from app.adapters.database import among
 from app.adapters.schema import EVERY, messages, predictions, rollups
@@ -18,8 +18,8 @@ _P = predictions.c
 _R = rollups.c
 _SCORED: Final = tuple(label.value for label in CLASSES)
 _DAY: Final = 86_400_000_000
-_HOUR: Final = 3_600_000_000
 _MINUTE: Final = 60_000_000
+_FAR: Final = 10**18  # microseconds: beyond every datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,54 +54,68 @@ def those(connection: Connection, event_id: str, ids: Collection[str]) -> set[st
     if not ids:
         return set()
     chosen = among(connection.dialect.name, _M.id, "ids")
-    query = _candidates(event_id).where(chosen)
-    return set(connection.scalars(query, {"ids": sorted(ids)}))
+    return set(connection.scalars(_candidates().where(chosen), {"event": event_id, "ids": sorted(ids)}))
 
 
 class Lot:
     """All candidates of an event in the order of their time, to be taken by their rank: the roll-ups say where it lies.
 
-    A rank costs the days of the event once, then 24 hours, 60 minutes and the messages of one minute.
+    The days of the event are read once, the minutes of a day when a rank first lies in it; then a rank costs a look
+    into one minute.
     """
 
     def __init__(self, connection: Connection, event_id: str) -> None:
         self._connection = connection
         self._event_id = event_id
-        self._days = self._counts("day", None)
+        self._days = self._counted("day")
+        self._minutes: dict[int, _Counted] = {}
 
     def __len__(self) -> int:
         """How many candidates there are."""
-        return sum(count for _, count in self._days)
+        return sum(self._days.counts)
 
     def at(self, rank: int) -> str:
         """The id of the candidate of that rank, counted from 0. Raises ValueError for a rank that none has."""
-        buckets = self._days
-        for grain, width in (("hour", _DAY), ("minute", _HOUR)):
-            start, rank = self._inside(buckets, rank)
-            buckets = self._counts(grain, (start, start + width))
-        start, rank = self._inside(buckets, rank)
-        query = _candidates(self._event_id).where(_M.created_at >= start, _M.created_at < start + _MINUTE)
-        return str(self._connection.execute(query.order_by(_M.created_at, _M.id).offset(rank).limit(1)).scalar_one())
+        day, rank = self._days.locate(rank)
+        if day not in self._minutes:
+            self._minutes[day] = self._counted("minute", day, day + _DAY)
+        minute, rank = self._minutes[day].locate(rank)
+        values = {"event": self._event_id, "start": minute, "end": minute + _MINUTE, "rank": rank}
+        return str(self._connection.execute(_AT, values).scalar_one())
 
-    @staticmethod
-    def _inside(buckets: Sequence[tuple[int, int]], rank: int) -> tuple[int, int]:
-        bucket, rest = locate([count for _, count in buckets], rank)
-        return buckets[bucket][0], rest
-
-    def _counts(self, grain: str, between: tuple[int, int] | None) -> list[tuple[int, int]]:
-        conditions: list[ColumnElement[bool]] = [
-            _R.event_id == self._event_id,
-            _R.grain == grain,
-            _R.source == EVERY,
-            _R.country == EVERY,
-            _R.label.in_(_SCORED),
-        ]
-        if between is not None:
-            conditions += [_R.start >= between[0], _R.start < between[1]]
+    def _counted(self, grain: str, low: int = -_FAR, high: int = _FAR) -> _Counted:
         distinct = func.sum(_R["distinct"])
-        query = select(_R.start, distinct).where(*conditions).group_by(_R.start).having(distinct > 0)
-        return [(start, int(count)) for start, count in self._connection.execute(query.order_by(_R.start))]
+        query = (
+            select(_R.start, distinct)
+            .where(_R.event_id == self._event_id, _R.grain == grain, _R.source == EVERY, _R.country == EVERY)
+            .where(_R.start >= low, _R.start < high, _R.label.in_(_SCORED))
+            .group_by(_R.start)
+            .order_by(_R.start)
+        )
+        rows = self._connection.execute(query).all()
+        return _Counted([start for start, _ in rows], [int(count) for _, count in rows])
 
 
-def _candidates(event_id: str) -> Select[Any]:
-    return select(_M.id).where(_M.event_id == event_id, _M.is_first, _M.label.in_(_SCORED))
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Buckets by their start, and how many candidates each has."""
+
+    starts: list[int]
+    counts: list[int]
+
+    def locate(self, rank: int) -> tuple[int, int]:
+        bucket, rest = locate(self.counts, rank)
+        return self.starts[bucket], rest
+
+
+def _candidates() -> Select[Any]:
+    return select(_M.id).where(_M.event_id == bindparam("event"), _M.is_first, _M.label.in_(_SCORED))
+
+
+_AT: Final = (
+    _candidates()
+    .where(_M.created_at >= bindparam("start"), _M.created_at < bindparam("end"))
+    .order_by(_M.created_at, _M.id)
+    .offset(bindparam("rank"))
+    .limit(1)
+)

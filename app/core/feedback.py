@@ -6,8 +6,8 @@ is the latest row that was not taken back; two people may stand side by side.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -210,21 +210,22 @@ def agreement(judged: Iterable[Case]) -> Agreement | None:
     """How far people agree, over the messages that at least two have an opinion on; None without any."""
     units = [[row.verdict for row in case.opinions] for case in judged if len(case.opinions) > 1]
     same = share(sum(len(set(said)) == 1 for said in units), len(units))
-    return None if same is None else Agreement(same, _alpha(units))
+    return None if same is None else Agreement(same, krippendorff_alpha(units))
 
 
-def _alpha(units: Iterable[list[MessageVerdict]]) -> float | None:
-    """Krippendorff's alpha from the coincidences of each unit's pairable values."""
-    weights: dict[tuple[MessageVerdict, MessageVerdict], float] = {}
-    for said in units:
-        for pair, count in Counter(permutations(said, 2)).items():
-            weights[pair] = weights.get(pair, 0.0) + count / (len(said) - 1)
-    totals: dict[MessageVerdict, float] = {}
-    for (first, _), weight in weights.items():
-        totals[first] = totals.get(first, 0.0) + weight
+def krippendorff_alpha(units: Iterable[Sequence[Hashable]]) -> float | None:
+    """Krippendorff's alpha for nominal data: of each unit the values that people gave it, in any order.
+
+    Units with fewer than two values say nothing. None where all values are one and the same.
+    """
+    coincidences: defaultdict[tuple[Hashable, Hashable], float] = defaultdict(float)
+    for values in units:
+        for pair in permutations(values, 2):
+            coincidences[pair] += 1 / (len(values) - 1)
+    totals: defaultdict[Hashable, float] = defaultdict(float)
+    for (first, _), weight in coincidences.items():
+        totals[first] += weight
     whole = sum(totals.values())
-    expected = whole**2 - sum(total**2 for total in totals.values())
-    if not expected:
-        return None
-    observed = sum(weight for (first, second), weight in weights.items() if first is not second)
-    return 1 - (whole - 1) * observed / expected
+    by_chance = whole**2 - sum(total**2 for total in totals.values())
+    differing = sum(weight for (first, second), weight in coincidences.items() if first != second)
+    return 1 - (whole - 1) * differing / by_chance if len(totals) > 1 else None
