@@ -49,14 +49,14 @@ _TRIES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Outcome:
     """What a run did: the changes that were told, and the messages that came for steps tested before."""
 
     told: tuple[Update, ...] = ()
     late: int = 0
 
-    def __add__(self, other: Tested) -> Tested:
-        return Tested(self.told + other.told, self.late + other.late)
+    def __add__(self, other: Outcome) -> Outcome:
+        return Outcome(self.told + other.told, self.late + other.late)
 
 
 class Detector:
@@ -66,28 +66,28 @@ class Detector:
         self._store = store
         self._now = now
 
-    def test(self, event_id: str) -> Tested:
+    def test(self, event_id: str) -> Outcome:
         """Test what has come in since the last run.
 
         The first run of an event replays its history. Raises NotFound, or StoreError; nothing of the run is kept then.
         """
         return self._until_stored(self._test, event_id)
 
-    def review(self, event_id: str) -> Tested:
+    def review(self, event_id: str) -> Outcome:
         """Test what has come in and replay the history, to find what was not known and to set the dial anew.
 
         Raises like `test`.
         """
         return self.test(event_id) + self._until_stored(self._review, event_id)
 
-    def notice_seconds(self, event_id: str, done: Tested) -> list[float]:
+    def notice_seconds(self, event_id: str, done: Outcome) -> list[float]:
         """For each incident that a run opened: the seconds from its first message in the store to the incident."""
         opened = [update.incident.number for update in done.told if update.change is Change.OPENED]
         steps = self._store.incidents.steps(event_id) if opened else {}
         times = [steps[event_id, number] for number in opened]
         return [(each[NOTICED] - each[BEGAN]).total_seconds() for each in times]
 
-    def _until_stored(self, run: Callable[[str], Tested | None], event_id: str) -> Tested:
+    def _until_stored(self, run: Callable[[str], Outcome | None], event_id: str) -> Outcome:
         for _ in range(_TRIES):
             done = run(event_id)
             if done is not None:
@@ -96,7 +96,7 @@ class Detector:
 
     # A run
 
-    def _test(self, event_id: str) -> Tested | None:
+    def _test(self, event_id: str) -> Outcome | None:
         stored = self._store.incidents.detector(event_id)
         if stored is None:
             return self._review(event_id)
@@ -107,7 +107,7 @@ class Detector:
             done += self._until_stored(self._review, event_id)
         return done
 
-    def _advance(self, stored: DetectorState, memory: Memory, read: Reading) -> Tested | None:
+    def _advance(self, stored: DetectorState, memory: Memory, read: Reading) -> Outcome | None:
         event_id = read.event.id
         ranges = {
             source: (lane.to, max(lane.to, step_of(read.edges[source])))
@@ -115,7 +115,7 @@ class Detector:
             if source in read.edges
         }
         if read.front is None or not ranges:
-            return Tested()
+            return Outcome()
         done = {source: (first, last) for source, (first, last) in ranges.items() if last > first}
         open_from = max(min(last for _, last in ranges.values()), step_of(read.front) + 1 - _MOST_OPEN_STEPS)
         since = min([open_from, *(first for first, _ in done.values())])
@@ -132,10 +132,10 @@ class Detector:
             updates += watch.look(step, now=max(read.front, start))
         new = replace(memory, watch=watch.state(), **self._lanes(event_id, memory, done))
         if not (updates or done or new.down != stored.state["down"]):
-            return Tested()
+            return Outcome()
         told, over = told_and_past(updates)
         kept = self._commit(stored.revision, new, read, Findings(told, over, watch.open))
-        return Tested(told, new.late - memory.late) if kept else None
+        return Outcome(told, new.late - memory.late) if kept else None
 
     def _lanes(self, event_id: str, memory: Memory, done: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
         """The lanes after these ranges were tested, and how many messages have come for what was tested before."""
@@ -171,12 +171,12 @@ class Detector:
             or bool(read.edges.keys() - memory.lanes.keys())
         )
 
-    def _review(self, event_id: str) -> Tested | None:
+    def _review(self, event_id: str) -> Outcome | None:
         stored = self._store.incidents.detector(event_id)
         memory = None if stored is None else Memory.from_json(stored.state)
         read = reading(self._store, event_id, self._now())
         if read.front is None:
-            return Tested()
+            return Outcome()
         to = {source: step_of(edge) for source, edge in read.edges.items()}
         to |= {} if memory is None else {source: lane.to for source, lane in memory.lanes.items()}
         history = past(self._store, read, to)
@@ -210,7 +210,7 @@ class Detector:
         )
         findings = _findings(found, read)
         kept = self._commit(stored.revision if stored else 0, new, read, findings)
-        return Tested(findings.updates) if kept else None
+        return Outcome(findings.updates) if kept else None
 
     # The rule
 

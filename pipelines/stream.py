@@ -18,7 +18,7 @@ from app.adapters.telemetry import DetectionMetrics
 from app.core.errors import ClassifierError, Overloaded
 from app.serving.handles import GRACE_S, bind, router_handle
 from app.settings import Settings
-from pipelines.detect import Tested
+from pipelines.detect import Outcome
 from pipelines.supervise import Supervisor, ensure_replay_event
 
 
@@ -40,7 +40,7 @@ class Counted:
     def __init__(self) -> None:
         self._metrics = DetectionMetrics()
 
-    def tested(self, done: Tested, seconds: float, notice_s: Sequence[float]) -> None:
+    def tested(self, done: Outcome, seconds: float, notice_s: Sequence[float]) -> None:
         """Count a test and what it told."""
         self._metrics.seconds.observe(seconds)
         for update in done.told:

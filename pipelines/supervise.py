@@ -14,7 +14,7 @@ from app.core.errors import NotFound, StoreError
 from app.core.ids import slug
 from app.core.types import Event, SourceState
 from app.settings import Settings
-from pipelines.detect import Detector, Tested
+from pipelines.detect import Detector, Outcome
 from pipelines.follow import AsyncClassifier, EventState, Follower
 from pipelines.sources.registry import Connection, Sources, read_budget
 
@@ -30,7 +30,7 @@ LOOK_EVERY_S = 15.0
 class Watcher(Protocol):
     """Is told how the tests of the events go, to count it."""
 
-    def tested(self, done: Tested, seconds: float, notice_s: Sequence[float]) -> None:
+    def tested(self, done: Outcome, seconds: float, notice_s: Sequence[float]) -> None:
         """A test took so many seconds; `notice_s` is how long each incident that opened took to be noticed."""
 
     def failed(self) -> None:
