@@ -25,6 +25,7 @@ from app.services.evidence import Evidence
 from app.services.feedback import Feedback
 from app.services.incidents import Incidents
 from app.services.insight import Insight
+from app.services.report import Reports
 from app.services.windows import gather, live_to, moment, step, window
 from app.settings import Settings
 from app.views import (
@@ -77,6 +78,7 @@ class Service:
         self.evidence = Evidence(store, now)
         self.incidents = Incidents(store, now)
         self.insight = Insight(store)
+        self.reports = Reports(self, self.incidents, self.evidence, self.annotations, now)
 
     # Events
 

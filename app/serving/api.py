@@ -17,13 +17,14 @@ from fastapi.security import HTTPBearer
 
 from app.adapters.records import DeadLetterPage, Facets, MessageFilter
 from app.classification import Classification, Classify
-from app.core.types import Event, Label
+from app.core.types import Event
 from app.service import EventDraft, Service
+from app.serving.export_api import export_routes
 from app.serving.feedback_api import feedback_routes
 from app.serving.incident_api import incident_routes
 from app.serving.limits import guard
 from app.serving.model_api import classify_routes
-from app.serving.parameters import JSON_ONLY, After, Asked, Country, End, EventId, Limit, Selected, Source, Start
+from app.serving.parameters import JSON_ONLY, After, Asked, EventId, Limit, Selected, message_filter
 from app.serving.schemas import (
     Alive,
     EventList,
@@ -46,6 +47,7 @@ _TAGS = [
     {"name": "messages", "description": "The messages of an event, where they come from, and what was put aside."},
     {"name": "incidents", "description": "What stood out, what was made of it, and the rules and notes behind that."},
     {"name": "feedback", "description": "What people say of messages, and what that says of the model."},
+    {"name": "exports", "description": "Reports and tables to take along."},
     {"name": "process", "description": "Is it there? No token is asked for."},
 ]
 
@@ -142,32 +144,11 @@ async def stream_event(service: Asked, event_id: EventId) -> StreamingResponse:
     return StreamingResponse(updates(service, event_id), media_type="text/event-stream", headers=HEADERS)
 
 
-async def _filter(
-    *,
-    label: Annotated[Label | None, Query(description="Only messages counted as this.")] = None,
-    source: Source = None,
-    country: Country = None,
-    text: Annotated[str | None, Query(max_length=500, description="Contains this, whatever the case.")] = None,
-    distinct: Annotated[bool, Query(description="Leave out messages that repeat the text of another.")] = False,
-    start: Start = None,
-    end: End = None,
-) -> MessageFilter:
-    return MessageFilter(
-        start=start,
-        end=end,
-        label=label,
-        source=source,
-        country=country and country.upper(),
-        text=text,
-        distinct_only=distinct,
-    )
-
-
 @message_routes.get("/events/{event_id}/messages", responses=answers("messages", 404, 422))
 def list_messages(
     service: Asked,
     event_id: EventId,
-    where: Annotated[MessageFilter, Depends(_filter)],
+    where: Annotated[MessageFilter, Depends(message_filter)],
     limit: Limit = 50,
     after: After = None,
 ) -> Messages:
@@ -251,6 +232,7 @@ def build_api(service: Service, classify: Classify, settings: Settings) -> FastA
         message_routes,
         incident_routes,
         feedback_routes,
+        export_routes,
     ):
         app.include_router(router, dependencies=guarded)
     app.include_router(process_routes)

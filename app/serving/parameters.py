@@ -7,7 +7,9 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request
 from pydantic import AwareDatetime
 
+from app.adapters.records import MessageFilter
 from app.core.errors import InvalidInput
+from app.core.types import Label
 from app.service import Service
 from app.serving.limits import json_only
 from app.views import Selection
@@ -50,3 +52,25 @@ async def _selection(
 
 
 Selected = Annotated[Selection, Depends(_selection)]
+
+
+async def message_filter(
+    *,
+    label: Annotated[Label | None, Query(description="Only messages counted as this.")] = None,
+    source: Source = None,
+    country: Country = None,
+    text: Annotated[str | None, Query(max_length=500, description="Contains this, whatever the case.")] = None,
+    distinct: Annotated[bool, Query(description="Leave out messages that repeat the text of another.")] = False,
+    start: Start = None,
+    end: End = None,
+) -> MessageFilter:
+    """Which messages of an event are asked for."""
+    return MessageFilter(
+        start=start,
+        end=end,
+        label=label,
+        source=source,
+        country=country and country.upper(),
+        text=text,
+        distinct_only=distinct,
+    )

@@ -1,0 +1,195 @@
+"""What is on the screen as a table to take along: CSV for spreadsheets, Parquet for notebooks.
+
+The terms of X allow its posts to be passed on by their ids alone: their text, author and location stay behind.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+import pyarrow as pa
+from pyarrow import csv, parquet
+
+from app.adapters.records import StoredMessage
+from app.core.prevalence import Share, share
+from app.core.types import CLASSES, Bucket, Count, Label
+from app.services.incidents import IncidentView
+from app.views import Timeline
+
+_TIME: Final = pa.timestamp("us", tz="UTC")
+# A spreadsheet takes a cell that begins like this for a formula, and runs it.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+class Format(StrEnum):
+    """The file formats, by their endings."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+
+    @property
+    def media_type(self) -> str:
+        """For the header Content-Type."""
+        return "text/csv; charset=utf-8" if self is Format.CSV else "application/vnd.apache.parquet"
+
+
+def encode(table: pa.Table, form: Format) -> bytes:
+    """The table as a file. In CSV, texts that a spreadsheet would run as a formula begin with an apostrophe."""
+    out = io.BytesIO()
+    if form is Format.CSV:
+        csv.write_csv(_inert(table), out)
+    else:
+        parquet.write_table(table, out)
+    return out.getvalue()
+
+
+def timeline_table(timeline: Timeline) -> pa.Table:
+    """A row a step: messages of each label, raw and distinct, and the negative share as it was classified.
+
+    Columns: start, end, `raw_*` and `distinct_*` for each label, negative_share, negative_low, negative_high (0..1,
+    95 %), scored (what the share rests on). A step without messages has a row of zeros up to the data edge.
+    """
+    counts = {bucket.start: bucket for bucket in timeline.buckets}
+    length = timedelta(seconds=timeline.step_s)
+    rows: list[dict[str, Any]] = []
+    start = timeline.start
+    edge = min(timeline.end, timeline.live_to) if timeline.live_to else timeline.end
+    while start < edge:
+        bucket = counts.get(start, Bucket(start))
+        found = {label: bucket.counts.get(label, Count()) for label in Label}
+        row: dict[str, Any] = {"start": start, "end": start + length}
+        row |= {f"raw_{label}": count.raw for label, count in found.items()}
+        row |= {f"distinct_{label}": count.distinct for label, count in found.items()}
+        scored = sum(found[label].distinct for label in CLASSES)
+        row |= _share_columns("negative", share(found[Label.NEGATIVE].distinct, scored))
+        rows.append(row | {"scored": scored})
+        start += length
+    schema = pa.schema(
+        [
+            ("start", _TIME),
+            ("end", _TIME),
+            *((f"raw_{label}", pa.int64()) for label in Label),
+            *((f"distinct_{label}", pa.int64()) for label in Label),
+            *_share_fields("negative"),
+            ("scored", pa.int64()),
+        ]
+    )
+    return pa.Table.from_pylist(rows, schema)
+
+
+def messages_table(messages: Iterable[StoredMessage]) -> pa.Table:
+    """A row a message, in their order. Of X there is no more than the id, the time and what was made of it."""
+    schema = pa.schema(
+        [
+            ("id", pa.string()),
+            ("created_at", _TIME),
+            ("source", pa.string()),
+            ("language", pa.string()),
+            ("country", pa.string()),
+            ("label", pa.string()),
+            *((f"probability_{label}", pa.float64()) for label in CLASSES),
+            ("model", pa.string()),
+            ("label_by_people", pa.string()),
+            ("copies", pa.int64()),
+            ("publisher", pa.string()),
+            ("url", pa.string()),
+            ("author", pa.string()),
+            ("text", pa.string()),
+        ]
+    )
+    return pa.Table.from_pylist([_message_row(stored) for stored in messages], schema)
+
+
+def _message_row(stored: StoredMessage) -> dict[str, Any]:
+    message, said = stored.message, stored.prediction
+    row: dict[str, Any] = {
+        "id": message.id,
+        "created_at": message.created_at,
+        "source": message.source,
+        "language": message.lang,
+        "country": message.country,
+        "label": stored.label.value,
+        "model": said.model if said else None,
+        "label_by_people": str(stored.feedback.verdict) if stored.feedback else None,
+        "copies": stored.copies,
+    }
+    if said:
+        row |= {f"probability_{label}": value for label, value in zip(CLASSES, said.probabilities, strict=True)}
+    if _is_x(message.source):
+        return row
+    return row | {
+        "publisher": message.publisher,
+        "url": message.url,
+        "author": message.author,
+        "text": message.text,
+    }
+
+
+def incidents_table(incidents: Sequence[IncidentView]) -> pa.Table:
+    """A row an incident, in their order."""
+    rows = [
+        {
+            "event": incident.event_id,
+            "number": incident.number,
+            "kinds": ", ".join(incident.kinds),
+            "severity": incident.severity,
+            "started_at": incident.started_at,
+            "opened_at": incident.opened_at,
+            "ended_at": incident.ended_at,
+            "raw": incident.raw,
+            "distinct": incident.distinct,
+            **_share_columns("negative", incident.negative),
+            **_share_columns("negative_before", incident.negative_before),
+            "verdict": incident.verdict.verdict.value if incident.verdict else None,
+            "headline": incident.headline,
+        }
+        for incident in incidents
+    ]
+    schema = pa.schema(
+        [
+            ("event", pa.string()),
+            ("number", pa.int64()),
+            ("kinds", pa.string()),
+            ("severity", pa.string()),
+            ("started_at", _TIME),
+            ("opened_at", _TIME),
+            ("ended_at", _TIME),
+            ("raw", pa.int64()),
+            ("distinct", pa.int64()),
+            *_share_fields("negative"),
+            *_share_fields("negative_before"),
+            ("verdict", pa.string()),
+            ("headline", pa.string()),
+        ]
+    )
+    return pa.Table.from_pylist(rows, schema)
+
+
+def _is_x(source: str) -> bool:
+    return source == "x" or source.startswith("x_")
+
+
+def _share_columns(name: str, found: Share | None) -> dict[str, float | None]:
+    if found is None:
+        return {f"{name}_share": None, f"{name}_low": None, f"{name}_high": None}
+    return {f"{name}_share": found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+
+
+def _share_fields(name: str) -> list[tuple[str, pa.DataType]]:
+    return [(f"{name}_{part}", pa.float64()) for part in ("share", "low", "high")]
+
+
+def _inert(table: pa.Table) -> pa.Table:
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            texts = [_cell(text) for text in table.column(place).to_pylist()]
+            table = table.set_column(place, field, pa.array(texts, pa.string()))
+    return table
+
+
+def _cell(text: str | None) -> str | None:
+    return f"'{text}" if text and text.lstrip(" \0").startswith(_FORMULA) else text

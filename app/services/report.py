@@ -1,0 +1,297 @@
+"""Reports that stand up to questions: numbers with intervals, chart, evidence, method, coverage, in one file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from app.core.annotations import Annotation
+from app.core.evidence import Dimension
+from app.core.incidents import Kind
+from app.core.prevalence import Difference, Share
+from app.core.types import CLASSES, Count, Label
+from app.services import report_chart, report_html
+from app.services.annotations import Annotations
+from app.services.evidence import Evidence, EvidenceCard
+from app.services.incidents import IncidentCard, Incidents, IncidentView
+from app.services.report_html import ours, page, said, section, table, time
+from app.services.words import capital, messages_of, negative_sentence, percent, with_interval
+from app.views import Overview, Selection, Timeline
+
+_PHRASES: Final = 10
+_STORIES: Final = 6
+_PARTS: Final = 5
+_LEAST_PART: Final = 0.02
+"""Who adds less to the rise than this is not named."""
+_LEAST_AROUND: Final = timedelta(hours=1)
+"""A report of an incident shows its own length before and after it, and at least this."""
+_METHOD: Final = (
+    "Messages are matched against the event's query, cleaned and de-duplicated; a copy is counted, and left out of "
+    "every share.",
+    "Each message is classified negative, neutral or positive by the model named here. Shares are over distinct "
+    "messages that the model was trained for; the interval is 95 %.",
+    "Phrases are those that more authors use than before, beyond chance: log-odds with an informative prior (Monroe "
+    "2008), false discovery rate controlled (Benjamini and Hochberg 1995); one author counts once.",
+    "An incident opens when volume or negative share are beyond what the event's own history makes likely, at the "
+    "chosen number of false alarms a week.",
+)
+
+
+class Numbers(Protocol):
+    """The counts of an event: `app.service.Service`."""
+
+    def overview(self, event_id: str, selection: Selection) -> Overview:
+        """The headline of the window."""
+
+    def timeline(self, event_id: str, selection: Selection, step_s: int | None = None) -> Timeline:
+        """Counts per step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report and the name of its file."""
+
+    name: str
+    html: str
+
+
+class Reports:
+    """Makes reports. `now` is the clock, in UTC."""
+
+    def __init__(
+        self,
+        numbers: Numbers,
+        incidents: Incidents,
+        evidence: Evidence,
+        annotations: Annotations,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._numbers = numbers
+        self._incidents = incidents
+        self._evidence = evidence
+        self._annotations = annotations
+        self._now = now
+
+    def event(self, event_id: str, selection: Selection) -> Report:
+        """The report of an event in a window. Raises NotFound or InvalidInput."""
+        overview = self._numbers.overview(event_id, selection)
+        window = replace(selection, start=overview.start, end=overview.end)
+        incidents = self._incidents.find(event_id=event_id, start=overview.start, end=overview.end).items
+        card = self._evidence.card(event_id, window)
+        title = f"{overview.event.name}: public reaction"
+        lead = [f'<p class="lead">{ours(_headline(overview))}</p>']
+        return self._made(f"{event_id}-{overview.end:%Y%m%dT%H%MZ}", title, lead, overview, window, incidents, card)
+
+    def incident(self, event_id: str, number: int) -> Report:
+        """The report of one incident. Raises NotFound."""
+        told = self._incidents.get(event_id, number)
+        incident = told.incident
+        ended = incident.ended_at or incident.updated_at
+        around = max(ended - incident.started_at, _LEAST_AROUND)
+        window = Selection(start=incident.started_at - around, end=ended + around)
+        overview = self._numbers.overview(event_id, window)
+        label = Label.NEGATIVE if incident.kind in {Kind.NEGATIVE_SHARE, Kind.NEGATIVE_COUNT} else None
+        card = self._evidence.card(event_id, Selection(start=incident.started_at, end=ended), label=label)
+        title = f"{overview.event.name}: incident {number}"
+        lead = [f'<p class="lead">{ours(capital(incident.headline))}</p>', _history(told)]
+        return self._made(f"{event_id}-incident-{number}", title, lead, overview, window, [incident], card)
+
+    def _made(
+        self,
+        name: str,
+        title: str,
+        lead: Sequence[str],
+        overview: Overview,
+        window: Selection,
+        incidents: Sequence[IncidentView],
+        card: EvidenceCard,
+    ) -> Report:
+        timeline = self._numbers.timeline(overview.event.id, window)
+        notes = self._annotations.find(overview.event.id, overview.start, overview.end)
+        now = self._now()
+        parts = [
+            f"<h1>{said(title)}</h1>",
+            f'<p class="soft">{time(overview.start)} to {time(overview.end)} · made {time(now)}</p>',
+            *lead,
+            _shares(overview),
+            _chart(timeline, incidents, notes),
+            _incidents(incidents, overview.event.id),
+            _why(card),
+            _coverage(overview, timeline),
+            section("Method", report_html.listed(ours(line) for line in _METHOD)),
+            f'<p class="soft">Reproduced from the same data, the figures have the fingerprint '
+            f"{_fingerprint(overview, timeline)}.</p>",
+        ]
+        return Report(f"{name}.html", page(title, parts))
+
+
+def _headline(overview: Overview) -> str:
+    basis = overview.basis
+    if not basis.raw:
+        return "No messages in this window."
+    counted = f"{messages_of(basis.raw)}, {basis.distinct:,} distinct"
+    sentence = negative_sentence(overview.shares.get(Label.NEGATIVE), overview.previous_negative)
+    return f"{capital(sentence)}; {counted}."
+
+
+def _shares(overview: Overview) -> str:
+    rows = []
+    for label in Label:
+        count = overview.counts.get(label, Count())
+        found: Share | None = overview.shares.get(label)
+        share = with_interval(found) if found else "–"
+        rows.append([label.value.capitalize(), share, f"{count.raw:,}", f"{count.distinct:,}"])
+    change = _change(overview.change) if overview.change else ""
+    return section(
+        "Shares",
+        table(
+            "Shares of distinct scored messages, with 95 % intervals",
+            ["", "Share", "Messages", "Distinct"],
+            rows,
+            (2, 3),
+        ),
+        change,
+    )
+
+
+def _change(change: Difference) -> str:
+    low, high = round(100 * change.low), round(100 * change.high)
+    verdict = "no difference we can tell" if change.verdict == "can't tell" else change.verdict
+    return f"<p>Negative share against the window before: {ours(verdict)} ({low:+d} to {high:+d} points).</p>"
+
+
+def _chart(timeline: Timeline, incidents: Sequence[IncidentView], notes: Sequence[Annotation]) -> str:
+    spans = [report_chart.Mark(each.started_at, each.ended_at, str(each.number)) for each in incidents]
+    letters = [chr(ord("A") + place % 26) for place in range(len(notes))]
+    flags = [report_chart.Mark(note.at, note.until, letter) for note, letter in zip(notes, letters, strict=True)]
+    drawn = report_chart.chart(timeline, spans, flags)
+    if not drawn:
+        return ""
+    legend = report_html.key({label.value.capitalize(): colour for label, colour in report_chart.COLOURS.items()})
+    flagged = report_html.listed(
+        f"{letter}: {time(note.at)}, {said(note.text)}" for note, letter in zip(notes, letters, strict=True)
+    )
+    return section("Over time", f'<div class="wide">{drawn}</div>', legend, flagged, _steps(timeline))
+
+
+def _steps(timeline: Timeline) -> str:
+    rows = []
+    for bucket in timeline.buckets:
+        counts = [bucket.counts.get(label, Count()) for label in CLASSES]
+        figures = [f"{count.distinct:,}" for count in counts]
+        rows.append([time(bucket.start), f"{bucket.total.raw:,}", f"{bucket.total.distinct:,}", *figures])
+    head = ["From", "Messages", "Distinct", "Negative", "Neutral", "Positive"]
+    made = table(
+        f"Steps of {timeline.step_s // 60} minutes; steps without messages are left out", head, rows, range(1, 6)
+    )
+    return f"<details><summary>The figures behind the chart</summary>{made}</details>"
+
+
+def _incidents(incidents: Iterable[IncidentView], event_id: str) -> str:
+    rows = [
+        [
+            str(each.number),
+            each.severity,
+            time(each.started_at),
+            "goes on" if each.is_open else time(each.ended_at),
+            said(capital(each.headline)),
+            each.verdict.verdict.value.replace("_", " ") if each.verdict else "–",
+        ]
+        for each in incidents
+        if each.event_id == event_id
+    ]
+    head = ["No.", "Severity", "Began", "Ended", "What", "Verdict"]
+    return section("Incidents", table("Numbered as on the chart", head, rows))
+
+
+def _history(told: IncidentCard) -> str:
+    rows = [[time(each.at), each.change.value, each.severity, said(each.text)] for each in told.changes]
+    return section("How it went", table("What was told, and when", ["At", "Change", "Severity", "What"], rows))
+
+
+def _why(card: EvidenceCard) -> str:
+    drivers = card.drivers
+    phrases = table(
+        "Phrases that more authors use than before",
+        ["Phrase", "Times as often", "Authors", "Before", "Negative"],
+        (
+            [
+                said(phrase.text),
+                f"at least {phrase.times_low:.1f}"
+                if phrase.times is None
+                else f"{phrase.times:.1f} ({phrase.times_low:.1f}–{phrase.times_high or phrase.times:.1f})",
+                f"{phrase.authors:,}",
+                f"{phrase.authors_before:,}",
+                _part(phrase.counts.get(Label.NEGATIVE, Count()), sum(phrase.counts.values(), Count())),
+            ]
+            for phrase in drivers.phrases[:_PHRASES]
+        ),
+        (2, 3),
+    )
+    stories = "".join(_story(card, story.exemplar, story.total, story.authors) for story in drivers.stories[:_STORIES])
+    against = ""
+    if card.before is None:
+        against = '<p class="soft">Nothing came before this window that it could be compared with.</p>'
+    elif card.window.sampled or card.before.sampled:
+        against = (
+            f'<p class="soft">Read: {card.window.read:,} of {card.window.messages:,} messages of the window, '
+            f"{card.before.read:,} of {card.before.messages:,} before.</p>"
+        )
+    return section("Why", phrases, stories, _rise(card), against)
+
+
+def _part(some: Count, whole: Count) -> str:
+    return f"{percent(some.distinct / whole.distinct)} of {whole.distinct:,}" if whole.distinct else "–"
+
+
+def _story(card: EvidenceCard, exemplar: str, total: Count, authors: int) -> str:
+    stored = card.quoted.get(exemplar)
+    if stored is None:
+        return ""
+    message = stored.message
+    about = f"{stored.label}, {ours(message.source)}, {time(message.created_at)}"
+    return (
+        f"<blockquote>{said(message.text)}<footer>{about} · one of {messages_of(total.raw)} like it, "
+        f"{authors:,} authors</footer></blockquote>"
+    )
+
+
+def _rise(card: EvidenceCard) -> str:
+    made = []
+    for breakdown in card.drivers.breakdowns:
+        if breakdown.by is Dimension.STORY:
+            continue
+        rows = [
+            [
+                "all others" if part.key is None else said(part.key) if part.key else "not known",
+                f"{part.rise:+,.1f}",
+                percent(part.share) if part.share is not None and part.share >= 0 else "–",
+            ]
+            for part in breakdown.parts[:_PARTS]
+            if part.share is None or abs(part.share) >= _LEAST_PART
+        ]
+        made.append(table(f"The rise by {breakdown.by.value}", ["", "Messages an hour", "Of the rise"], rows, (1, 2)))
+    return "".join(made)
+
+
+def _coverage(overview: Overview, timeline: Timeline) -> str:
+    basis = overview.basis
+    lines = [
+        f"{messages_of(basis.raw)}, {basis.distinct:,} distinct; {basis.unscored:,} not scored (other languages).",
+        f"Live to {time(timeline.live_to)}." if timeline.live_to else "No source says how far it has been read.",
+        f"Model: {', '.join(basis.models) or 'none yet'}.",
+    ]
+    if basis.sources_down:
+        lines.append(f"Without {', '.join(basis.sources_down)}: not connected or not answering.")
+    return section("What this rests on", report_html.listed(ours(line) for line in lines))
+
+
+def _fingerprint(overview: Overview, timeline: Timeline) -> str:
+    counted = {str(label): [count.raw, count.distinct] for label, count in overview.counts.items()}
+    steps = [[bucket.start.isoformat(), bucket.total.raw, bucket.total.distinct] for bucket in timeline.buckets]
+    figures = [overview.event.id, overview.start.isoformat(), overview.end.isoformat(), counted, steps]
+    return hashlib.sha256(json.dumps(figures).encode()).hexdigest()[:16]
