@@ -12,8 +12,32 @@ from starlette.testclient import TestClient
 
 from tests.serving.support import EVENT, drive
 
-READS = ("", "/overview", "/timeline", "/facets", "/messages", "/sources", "/dead-letters")
-PARAMETERS = ("hours", "start", "end", "step_s", "source", "country", "label", "text", "distinct", "limit", "after")
+READS = (
+    "",
+    "/overview",
+    "/timeline",
+    "/facets",
+    "/messages",
+    "/sources",
+    "/dead-letters",
+    "/feedback",
+    "/feedback/queue",
+    "/feedback/summary",
+)
+PARAMETERS = (
+    "who",
+    "hours",
+    "start",
+    "end",
+    "step_s",
+    "source",
+    "country",
+    "label",
+    "text",
+    "distinct",
+    "limit",
+    "after",
+)
 NASTY = (
     "", " ", "0", "-1", "1", "60", "1e9", "1e308", "nan", "inf", "-inf", "NaN", "true", "null", "9" * 400, "9" * 5000,
     "-" + "9" * 30, str(2**63), str(-(2**63) - 1), "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59",
@@ -78,7 +102,12 @@ def test_wild_ids(app: FastAPI, name: str) -> None:
     asyncio.run(ask())
 
 
-WRITES = [("POST", "/classify"), ("POST", "/events"), ("PUT", f"/events/{EVENT}")]
+WRITES = [
+    ("POST", "/classify"),
+    ("POST", "/events"),
+    ("PUT", f"/events/{EVENT}"),
+    ("POST", f"/events/{EVENT}/feedback"),
+]
 BODIES = [
     b"", b"null", b"[]", b"1", b'"\\ud800"', b"{", b"\xff\xfe", b"\x00", b"NaN", b"[" * 1_900, b'{"a":' * 380,
     b'{"texts": ["\\ud800"]}', b'{"text": "\\udfff\\ud800"}', b'{"text": "\\u0000"}', b'{"text": NaN}',
@@ -93,6 +122,8 @@ BODIES = [
     b'{"name": "b", "query": "a", "ends_at": NaN}', b'{"name": "b", "query": "a", "read_budget": NaN}',
     b'{"name": "b", "query": "a", "read_budget": 1e400}', b'{"name": "' + "é".encode() * 120 + b'", "query": "a"}',
     b'{"name": "' + "\U0001d49c".encode() * 120 + b'", "query": "a"}',
+    b'{"message_id": "\\ud800", "verdict": "neutral"}', b'{"message_id": "\\u0000", "verdict": "neutral"}',
+    b'{"message_id": "a", "verdict": "neutral", "who": "\\ud800"}',
 ]  # fmt: skip
 
 
