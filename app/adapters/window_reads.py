@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import numpy as np
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, case, func, select
 
 from app.adapters.database import Database
 from app.adapters.message_reads import conditions
@@ -26,7 +26,7 @@ from app.core.types import Label
 _M = messages.c
 _COLUMNS: Final = (
     *(_M.id, _M.text, _M.created_at, func.coalesce(_M.duplicate_of, _M.id), _M.author, _M.source, _M.country),
-    *(_M.label, _M.url, _M.publisher),
+    *(_M.label, case((_M.publisher.is_not(None), _M.url))),
 )
 _SECOND: Final = 1_000_000
 # Knuth's multiplicative hash: the seconds that fall below a share of 2**32 lie evenly over any stretch of time.
@@ -74,14 +74,14 @@ def read(connection: Connection, event_id: str, where: MessageFilter, most: int)
 
 def _posts(rows: Sequence[Row[*tuple[Any, ...]]], hours: float, there: int) -> Posts:
     columns = list(zip(*rows, strict=True)) or [()] * len(_COLUMNS)
-    ids, texts, created_at, families, authors, sources, countries, labels, urls, publishers = columns
+    ids, texts, created_at, families, authors, sources, countries, labels, articles = columns
     return Posts(
         ids=ids,
         texts=texts,
         created_at=np.array(created_at, dtype=np.int64),
         families=families,
         authors=[author or "" for author in authors],
-        domains=[domain_of(*row) for row in zip(texts, urls, publishers, strict=True)],
+        domains=[domain_of(text, article) for text, article in zip(texts, articles, strict=True)],
         sources=sources,
         countries=["" if country == UNRESOLVED else country for country in countries],
         labels=[_LABELS[label] for label in labels],
@@ -90,11 +90,11 @@ def _posts(rows: Sequence[Row[*tuple[Any, ...]]], hours: float, there: int) -> P
     )
 
 
-def domain_of(text: str, url: str | None, publisher: str | None) -> str:
-    """The host that a message points to: that of its first link, for an article its own; "" where it does not tell.
+def domain_of(text: str, article: str | None) -> str:
+    """The host that a message points to: that of its first link, or of the article it is; "" where it does not tell.
 
-    The address of a post is that of the network and says nothing; neither does that of a shortener.
+    A shortener does not tell, nor does the address of a post: it is that of the network.
     """
-    found = _HOST.match(url or "") if publisher else _HOST.search(text) if "://" in text else None
+    found = _HOST.search(text if article is None else article) if article or "://" in text else None
     host = found[1].lower() if found else ""
     return "" if host in _SHORTENERS or "." not in host else host

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -48,35 +49,38 @@ _WEAK: Final = frozenset(
     """.split()
 )
 _SKIN_TONES: Final = frozenset("\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
-_FLAG_PARTS: Final = re.compile("[\U0001f1e6-\U0001f1ff]")
+_FLAG_PART: Final = re.compile("[\U0001f1e6-\U0001f1ff]")
 # An apostrophe within a word, in its four spellings; U+02BC is a letter, so folding keeps it.
 _APOSTROPHE: Final = re.compile(r"(?<=\w)['’‘`](?=\w)")
 _LETTER_APOSTROPHE: Final = "\u02bc"
 _EDGES: Final = "\"'.,!?:;()[]{}*~“”‘’«»"
-_CLOSERS: Final = frozenset('.!?:;)]"”»|')
+_CLOSERS: Final = '.!?:;)]"”»|'
+_LINKS: Final = ("http:", "https:", "www.")
+_GLUED_LINK: Final = re.compile(r"https?://.*", re.IGNORECASE | re.DOTALL)
 
 
 def words_of(piece: str) -> list[str]:
     """The words of a piece of text without white space; "" is a break that no phrase goes across.
 
-    Folded as everywhere (`app.core.text.fold`). Hashtags and emoji are words; links and handles, words that X has cut
-    off ("…") and "RT" are breaks. A possessive loses its 's.
+    Folded as everywhere (`app.core.text.fold`). Hashtags and emoji are words; links, handles and words that X has cut
+    off ("…") are breaks, and so is what ends a sentence. A possessive loses its 's.
     """
-    if piece.isascii() and piece.isalnum():
-        lowered = piece.lower()
-        return [""] if lowered == "rt" else [lowered]
     lowered = piece.lower()
-    start = lowered.lstrip(_EDGES)
-    if start.startswith(("http:", "https:", "www.", "@")) or lowered.endswith("…"):
+    trimmed = lowered.strip(_EDGES)
+    if trimmed.isascii() and trimmed.isalnum():
+        made = [trimmed]
+    elif trimmed.startswith((*_LINKS, "@")) or lowered.endswith("…"):
         return [""]
-    inner = start.rstrip(_EDGES)
-    made = [inner] if inner.isascii() and inner.isalnum() else _folded(piece)
-    return [*made, ""] if lowered[-1] in _CLOSERS else made
+    else:
+        made = _folded(piece)
+    return [*made, ""] if lowered[-1:] in _CLOSERS else made
 
 
 def _folded(piece: str) -> list[str]:
     if "&" in piece or "\\" in piece:
         piece = clean(piece)
+    if "://" in piece:
+        piece = _GLUED_LINK.sub(" ", piece)
     made: list[str] = []
     for word in fold(_APOSTROPHE.sub(_LETTER_APOSTROPHE, piece)).split():
         spelled = word.replace(_LETTER_APOSTROPHE, "'").removesuffix("'s")
@@ -84,7 +88,7 @@ def _folded(piece: str) -> list[str]:
             made.append("")
         elif is_unspaced(word):
             made += words(word)
-        elif made and _FLAG_PARTS.fullmatch(word) and _FLAG_PARTS.fullmatch(made[-1]):
+        elif made and _FLAG_PART.fullmatch(word) and _FLAG_PART.fullmatch(made[-1]):
             made[-1] += word
         elif word not in _SKIN_TONES and not (made and made[-1] == spelled):
             made.append(spelled)
@@ -93,7 +97,7 @@ def _folded(piece: str) -> list[str]:
 
 def kind_of(word: str) -> int:
     """What a word may be in a phrase."""
-    if not word:
+    if word in {"", "rt"}:
         return BREAK
     if word in _STOPS:
         return STOP
@@ -141,23 +145,37 @@ def read(texts: Sequence[str]) -> Corpus:
     """Take texts apart. They must be valid Unicode, as every stored text is."""
     cut = pc.ascii_split_whitespace(pa.array(texts, pa.large_string()))
     encoded = cut.values.dictionary_encode()
-    pieces = [words_of(piece) for piece in encoded.dictionary.to_pylist()]
-    flat, vocabulary = number(["", *(word for piece in pieces for word in piece)])
-    # Where the words of each piece lie in `flat`; the last "piece" is the break at the end of a text.
+    pieces = _words_of_all(encoded.dictionary)
+    flat, vocabulary = number(["", *chain.from_iterable(pieces)])
+    # Where the words of each piece lie in `flat`. The piece behind the last is the break that ends a text.
     sizes = np.array([*map(len, pieces), 1], dtype=np.int64)
     starts = np.append(1 + np.cumsum(sizes[:-1]) - sizes[:-1], 0)
-    lengths = np.diff(cut.offsets.to_numpy())
-    ends = np.cumsum(lengths)
-    used = np.insert(encoded.indices.to_numpy().astype(np.int64), ends, len(pieces))
-    owners = np.repeat(np.arange(len(texts)), lengths + 1)
+    lengths = np.diff(cut.offsets.to_numpy()) + 1
+    used = np.full(int(lengths.sum()), len(pieces), dtype=np.int64)
+    inner = np.ones(len(used), dtype=bool)
+    inner[np.cumsum(lengths) - 1] = False
+    used[inner] = encoded.indices.to_numpy()
     counts = sizes[used]
-    within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    places = np.repeat(starts[used] - np.cumsum(counts) + counts, counts)
+    places += np.arange(len(places))
     return Corpus(
-        tokens=flat[np.repeat(starts[used], counts) + within],
-        texts=np.repeat(owners, counts),
+        tokens=flat[places],
+        texts=np.repeat(np.repeat(np.arange(len(texts)), lengths), counts),
         vocabulary=vocabulary,
         kinds=np.array([kind_of(word) for word in vocabulary], dtype=np.int64),
     )
+
+
+def _words_of_all(pieces: pa.Array) -> list[list[str]]:
+    """`words_of` each piece: those that are one plain word, nearly all, by whole columns."""
+    lowered = pc.utf8_lower(pieces)
+    trimmed = pc.utf8_trim(lowered, characters=_EDGES)
+    closed = pc.match_substring_regex(lowered, f"[{re.escape(_CLOSERS)}]$").to_pylist()
+    made = [[word, ""] if ends else [word] for word, ends in zip(trimmed.to_pylist(), closed, strict=True)]
+    special = np.flatnonzero(~pc.ascii_is_alnum(trimmed).to_numpy(zero_copy_only=False))
+    for place, piece in zip(special.tolist(), pieces.take(pa.array(special)).to_pylist(), strict=True):
+        made[place] = words_of(piece)
+    return made
 
 
 @dataclass(frozen=True, slots=True)

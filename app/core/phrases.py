@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.evidence import Phrase
-from app.core.ngrams import CHARACTER, Corpus, Ints, grams, texts_with
+from app.core.ngrams import CHARACTER, Corpus, Grams, Ints, grams, texts_with
 from app.core.posts import Texts
 
 Floats = NDArray[np.float64]
@@ -87,20 +87,21 @@ def distinguish(corpus: Corpus, window: Texts, writers: Ints) -> tuple[list[Grou
     counted, written = grams(corpus.head(len(writers)), writers, split, LEAST_AUTHORS)
     if not all(written):
         return [], 0
-    words = [tuple(row) for some in counted for row in some.words.tolist()]
-    sides = (np.concatenate([some.window for some in counted]), np.concatenate([some.before for some in counted]))
-    candidates = _candidates(corpus, window, words, Uses(*sides, written))
-    return [_group(corpus, window, folded) for folded in _fold(corpus, candidates)], len(words)
+    groups = [_group(corpus, window, folded) for folded in _fold(corpus, _candidates(corpus, window, counted, written))]
+    return groups, sum(len(some.words) for some in counted)
 
 
-def _candidates(corpus: Corpus, window: Texts, words: Sequence[tuple[int, ...]], every: Uses) -> list[_Candidate]:
+def _candidates(corpus: Corpus, window: Texts, counted: Sequence[Grams], written: tuple[int, int]) -> list[_Candidate]:
+    every = Uses(
+        np.concatenate([some.window for some in counted]), np.concatenate([some.before for some in counted]), written
+    )
     rising = np.flatnonzero((every.window >= LEAST_AUTHORS) & (times_interval(every)[0] >= _LEAST_TIMES))
     uses = every[rising]
     z = log_odds(uses)
-    q = false_discovery(chance(uses), len(words))
+    q = false_discovery(chance(uses), len(every.window))
     best = np.flatnonzero(q <= FALSE_DISCOVERY_RATE)
     best = best[np.argsort(-z[best], kind="stable")][:_MOST_CANDIDATES]
-    named = [words[place] for place in rising[best].tolist()]
+    named = [_words(counted, place) for place in rising[best].tolist()]
     return [
         _Candidate(
             phrase,
@@ -112,6 +113,15 @@ def _candidates(corpus: Corpus, window: Texts, words: Sequence[tuple[int, ...]],
         )
         for place, phrase, texts in zip(best.tolist(), named, texts_with(corpus, named), strict=True)
     ]
+
+
+def _words(counted: Sequence[Grams], place: int) -> tuple[int, ...]:
+    """The words of a phrase by its place among the phrases of all lengths."""
+    for some in counted:
+        if place < len(some.words):
+            return tuple(some.words[place].tolist())
+        place -= len(some.words)
+    raise IndexError(place)
 
 
 def _fold(corpus: Corpus, candidates: Sequence[_Candidate]) -> list[list[_Candidate]]:
