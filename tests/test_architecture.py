@@ -61,6 +61,8 @@ KNOWN: frozenset[tuple[str, str]] = frozenset(
     {
         # The live pipeline is a Serve application: it reaches the classifier like the others do.
         ("pipelines.stream", "app.serving.handles"),
+        # An alert says what the screen says: the same sentences, figures and evidence.
+        ("pipelines.alert", "app.services.alert_contents"),
         # A promotion reads what the router saw, over the same handle.
         ("pipelines.promote", "app.serving.handles"),
     }

@@ -40,6 +40,7 @@ def _incident(entry: Entry) -> dict[str, JSON]:
         ],
         "severity": entry.severity.name.lower(),
         "kinds": [kind.value for kind in entry.kinds],
+        "source": entry.source,
         "is_open": entry.is_open,
         "started_at": _time(entry.started_at),
         "opened_at": _time(entry.opened_at),

@@ -63,7 +63,8 @@ class Entry:
     """An incident in a message. `steps` are the changes told, the latest last; the figures are those of the moment.
 
     `headline` is the whole of it in a sentence, `findings` what each test saw. Shares are over distinct scored
-    messages with their 95 % intervals. `url` opens the incident on the dashboard.
+    messages with their 95 % intervals. `source` is the only one that stood out, None for several. `url` opens the
+    incident on the dashboard.
     """
 
     event_id: str
@@ -71,6 +72,7 @@ class Entry:
     number: int
     severity: Severity
     kinds: tuple[Kind, ...]
+    source: str | None
     is_open: bool
     started_at: datetime
     opened_at: datetime

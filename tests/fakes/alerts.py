@@ -43,7 +43,6 @@ def incident(
         size=60.0,
         surprise=7.5,
         threshold=4.0,
-        holds=True,
     )
     return Incident(
         number=number,
@@ -97,6 +96,7 @@ def entry(number: int = 1, *, text: str = "the screen flickers", **fields: Any) 
         "number": number,
         "severity": Severity.HIGH,
         "kinds": (Kind.NEGATIVE_SHARE,),
+        "source": "x",
         "is_open": True,
         "started_at": START - timedelta(minutes=20),
         "opened_at": START - timedelta(minutes=5),
