@@ -31,9 +31,11 @@ from pipelines.dataset import (
     INDEX,
     NAMES,
     LabelledTexts,
+    X,
     apart,
     as_text,
     balanced,
+    barred,
     class_index,
     labelled,
     load_texts,
@@ -52,7 +54,6 @@ TRAIN, VALIDATION, DEVTEST, TEST = "train", "validation", "devtest", "test"
 TO_CHOOSE_BY = ("tweeteval-validation", "semeval2016-devtest")
 
 _POLARITY: Mapping[object, int] = {0: 0, 2: 1, 4: 2}
-_X = "x"
 _DOUBLED_QUOTE = re.compile(r'\\?"{2,}|\\"')
 
 
@@ -236,7 +237,7 @@ class _Human(NamedTuple):
 
     path: str
     event: str = ""
-    source: str = _X
+    source: str = X
     label: str = "label"
     classes: Mapping[object, int] = NAMES
 
@@ -326,9 +327,9 @@ def feedback(path: Path, *, allow_x: bool = False) -> LabelledTexts:
     columns = read_columns(path, ("text", "label"), ("source", "message_id", "labelled_at"))
     size = len(columns["text"])
     sources = columns.get("source", [None] * size)
-    if not allow_x and (barred := sum(source in (None, "", _X) for source in sources)):
+    if not allow_x and (forbidden := sum(map(barred, sources))):
         raise ConfigError(
-            f"{path} holds {barred} of {size} rows from X, or without a source: the terms of X forbid training on "
+            f"{path} holds {forbidden} of {size} rows from X, or without a source: the terms of X forbid training on "
             "collected posts. Where you hold the right, say allow_x=True; else leave those rows out"
         )
     ids = columns.get("message_id", [None] * size)

@@ -27,6 +27,9 @@ from pipelines.neighbours import basis, groups, repeated
 INDEX: Mapping[object, int] = {index: index for index in range(len(CLASSES))}
 NAMES: Mapping[object, int] = {label.value: index for index, label in enumerate(CLASSES)}
 
+X = "x"
+"""The source of posts from X."""
+
 _ENGLISH = frozenset({"en"})
 
 
@@ -54,6 +57,11 @@ class LabelledTexts:
         """These rows, in the order given."""
         chosen = tuple(rows)
         return LabelledTexts(tuple(self.texts[row] for row in chosen), tuple(self.labels[row] for row in chosen))
+
+
+def barred(source: object) -> bool:
+    """Whether a text of that source may not be learnt from unless its holder says so: X, or nobody knows."""
+    return source in (None, "", X)
 
 
 def texts_sha256(texts: Iterable[str]) -> str:
