@@ -55,6 +55,7 @@ _APOSTROPHE: Final = re.compile(r"(?<=\w)['’‘`](?=\w)")
 _LETTER_APOSTROPHE: Final = "\u02bc"
 _EDGES: Final = "\"'.,!?:;()[]{}*~“”‘’«»"
 _CLOSERS: Final = '.!?:;)]"”»|'
+_PLAIN: Final = re.compile(r"#?[a-z0-9]+(?:'[a-z0-9]+)*")
 _LINKS: Final = ("http:", "https:", "www.")
 _GLUED_LINK: Final = re.compile(r"https?://.*", re.IGNORECASE | re.DOTALL)
 
@@ -67,8 +68,8 @@ def words_of(piece: str) -> list[str]:
     """
     lowered = piece.lower()
     trimmed = lowered.strip(_EDGES)
-    if trimmed.isascii() and trimmed.isalnum():
-        made = [trimmed]
+    if _PLAIN.fullmatch(trimmed):
+        made = [trimmed.removesuffix("'s")]
     elif trimmed.startswith((*_LINKS, "@")) or lowered.endswith("…"):
         return [""]
     else:

@@ -83,7 +83,8 @@ class Texts:
         """The texts of messages."""
         family, names = number(posts.families)
         firsts = np.flatnonzero(np.diff(np.maximum.accumulate(family), prepend=-1) > 0)
-        labels = np.fromiter((_PLACE[label] for label in posts.labels), np.int64, len(posts))
+        said, different = number(posts.labels)
+        labels = np.array([_PLACE[Label(label)] for label in different], dtype=np.int64)[said]
         cells = np.bincount(family * len(_LABELS) + labels, minlength=len(names) * len(_LABELS))
         return cls(posts, family, firsts, labels[firsts], cells.reshape(len(names), len(_LABELS)))
 
