@@ -316,7 +316,7 @@ def parse_arguments(arguments: Sequence[str]) -> Job:
     settings = Settings()
     parser = argparse.ArgumentParser(prog="python -m pipelines.score", description="Score texts in Parquet.")
     parser.add_argument("--input", type=Path, required=True, help="Parquet file, or folder of them")
-    parser.add_argument("--text-column", required=True, help="column with the texts")
+    parser.add_argument("--text-column", default="text", help="column with the texts; default: text")
     parser.add_argument("--out", type=Path, required=True, help="new folder for the scored rows")
     parser.add_argument(
         "--model-dir", type=Path, default=settings.model_dir, help="model folder (default: %(default)s)"
