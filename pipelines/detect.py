@@ -21,18 +21,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from app.adapters.detector_input import OUT, Reading, outage_id, past, reading, recent
-from app.adapters.incident_records import DetectorState, Findings
+from app.adapters.incident_records import Findings, Watched
 from app.adapters.incident_tables import BEGAN, NOTICED
 from app.adapters.store import Store
 from app.core.annotations import Annotation, AnnotationKind
 from app.core.bursts import Tick
 from app.core.detection import Lane, Memory, Reviewed, reconcile, told_and_past
-from app.core.dial import tune
+from app.core.dial import in_force, tune
 from app.core.errors import AppError, StoreError
 from app.core.history import FOLLOWED, STEP, Counts, start_of, step_of, ticks
 from app.core.incidents import Change, Incident, Update, incident_json
 from app.core.types import SourceState, SourceStatus
-from app.core.watch import Rule, Watch, replay
+from app.core.watch import Watch, replay
 from app.settings import Settings
 from pipelines.since import parse_since
 
@@ -57,6 +57,14 @@ class Outcome:
 
     def __add__(self, other: Outcome) -> Outcome:
         return Outcome(self.told + other.told, self.late + other.late)
+
+
+@dataclass(frozen=True, slots=True)
+class _Advance:
+    """A test of what has come in: the memory after it, and what it found."""
+
+    memory: Memory
+    findings: Findings
 
 
 class Detector:
@@ -97,32 +105,40 @@ class Detector:
     # A run
 
     def _test(self, event_id: str) -> Outcome | None:
-        stored = self._store.incidents.detector(event_id)
-        if stored is None:
+        watched = self._store.incidents.watched(event_id)
+        if watched.detector is None:
             return self._review(event_id)
-        read = reading(self._store, event_id, self._now())
-        memory = self._noted(Memory.from_json(stored.state), read)
-        done = self._advance(stored, memory, read)
-        if done is not None and self._is_due(event_id, read):
+        read = reading(watched, self._now())
+        before = Memory.from_json(watched.detector.state)
+        memory = self._noted(before, read)
+        step = self._advanced(memory, watched, read)
+        if step is not None:
+            memory = step.memory
+            if not self._commit(watched.detector.revision, memory, read, step.findings):
+                return None
+        elif memory != before and not self._commit(watched.detector.revision, memory, read, Findings()):
+            return None
+        done = Outcome(step.findings.updates, memory.late - before.late) if step else Outcome()
+        if self._is_due(memory, watched, read):
             done += self._until_stored(self._review, event_id)
         return done
 
-    def _advance(self, stored: DetectorState, memory: Memory, read: Reading) -> Outcome | None:
-        event_id = read.event.id
+    def _advanced(self, memory: Memory, watched: Watched, read: Reading) -> _Advance | None:
+        """Test what has come in; None where that is no step and nothing is to be told."""
         ranges = {
             source: (lane.to, max(lane.to, step_of(read.edges[source])))
             for source, lane in memory.lanes.items()
             if source in read.edges
         }
         if read.front is None or not ranges:
-            return Outcome()
+            return None
         done = {source: (first, last) for source, (first, last) in ranges.items() if last > first}
         open_from = max(min(last for _, last in ranges.values()), step_of(read.front) + 1 - _MOST_OPEN_STEPS)
         since = min([open_from, *(first for first, _ in done.values())])
         # After an outage, what silence is usual must be known to tell a gap from a zero.
         leap = any(last - first > FOLLOWED for first, last in done.values())
         counts = recent(self._store, read, since - 7 * _DAY_STEPS if leap else since)
-        watch = Watch.restored(self._rule(event_id, memory), memory.watch)
+        watch = Watch.restored(in_force(watched.rule.rule, memory.dial, on=watched.rule.enabled), memory.watch)
         updates: list[Update] = []
         front = max(lane.to for lane in memory.lanes.values())
         for step in ticks(counts, done, read.foreseen, read.outages):
@@ -130,12 +146,10 @@ class Detector:
         for step in _open_steps(counts, ranges, read):
             start = next(iter(step.values())).start
             updates += watch.look(step, now=max(read.front, start))
-        new = replace(memory, watch=watch.state(), **self._lanes(event_id, memory, done))
-        if not (updates or done or new.down != stored.state["down"]):
-            return Outcome()
-        told, over = told_and_past(updates)
-        kept = self._commit(stored.revision, new, read, Findings(told, over, watch.open))
-        return Outcome(told, new.late - memory.late) if kept else None
+        if not (updates or done):
+            return None
+        new = replace(memory, watch=watch.state(), **self._lanes(read.event.id, memory, done))
+        return _Advance(new, Findings(*told_and_past(updates), watch.open))
 
     def _lanes(self, event_id: str, memory: Memory, done: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
         """The lanes after these ranges were tested, and how many messages have come for what was tested before."""
@@ -157,33 +171,26 @@ class Detector:
 
     # A replay of the history
 
-    def _is_due(self, event_id: str, read: Reading) -> bool:
-        stored = self._store.incidents.detector(event_id)
-        if stored is None:
-            return False
-        memory = Memory.from_json(stored.state)
+    def _is_due(self, memory: Memory, watched: Watched, read: Reading) -> bool:
         age = self._now() - memory.reviewed_at
-        rule = self._store.incidents.rule(event_id).rule
         return (
             age >= REVIEW_EVERY
-            or memory.basis != self._basis(event_id)
-            or (memory.late >= rule.least_size and age >= REVIEW_LATE_EVERY)
+            or memory.basis != _basis(watched)
+            or (memory.late >= watched.rule.rule.least_size and age >= REVIEW_LATE_EVERY)
             or bool(read.edges.keys() - memory.lanes.keys())
         )
 
     def _review(self, event_id: str) -> Outcome | None:
-        stored = self._store.incidents.detector(event_id)
-        memory = None if stored is None else Memory.from_json(stored.state)
-        read = reading(self._store, event_id, self._now())
+        watched = self._store.incidents.watched(event_id)
+        memory = Memory.from_json(watched.detector.state) if watched.detector else None
+        read = reading(watched, self._now())
         if read.front is None:
             return Outcome()
         to = {source: step_of(edge) for source, edge in read.edges.items()}
-        to |= {} if memory is None else {source: lane.to for source, lane in memory.lanes.items()}
+        to |= {source: lane.to for source, lane in memory.lanes.items()} if memory else {}
         history = past(self._store, read, to)
-        asked = self._store.incidents.rule(event_id)
-        tuned = tune(history, asked.rule, self._store.incidents.judged(event_id))
-        rule = replace(asked.rule, alarms_per_week=tuned.alarms_per_week)
-        watch = Watch(rule if asked.enabled else replace(rule, kinds=()), step=STEP)
+        tuned = tune(history, watched.rule.rule, self._store.incidents.judged(event_id))
+        watch = Watch(in_force(watched.rule.rule, tuned.dial, on=watched.rule.enabled), step=STEP)
         updates: list[Update] = []
         for step in history:
             updates += watch.observe(step, settled=_settles(watch.open, step, read))
@@ -193,37 +200,22 @@ class Detector:
             watch.state(),
             updates,
             self._store.incidents.stretches(event_id),
-            None if memory is None else memory.watch,
-            add=bool(unread) or late >= rule.least_size,
+            memory.watch if memory else None,
+            add=bool(unread) or late >= watched.rule.rule.least_size,
         )
-        counted = self._store.incidents.counted_before(
-            event_id, {source: start_of(last) for source, last in to.items()}
-        )
+        reached = {source: start_of(last) for source, last in to.items()}
+        counted = self._store.incidents.counted_before(event_id, reached)
         new = Memory(
             watch=found.watch,
             lanes={source: Lane(last, counted[source]) for source, last in to.items()},
             reviewed_at=self._now(),
-            alarms_per_week=rule.alarms_per_week,
-            basis=self._basis(event_id),
-            still_alarming=tuned.still_alarming,
+            dial=tuned.dial,
+            basis=_basis(watched),
             down=memory.down if memory else {},
         )
         findings = _findings(found, read)
-        kept = self._commit(stored.revision if stored else 0, new, read, findings)
+        kept = self._commit(watched.detector.revision if watched.detector else 0, new, read, findings)
         return Outcome(findings.updates) if kept else None
-
-    # The rule
-
-    def _rule(self, event_id: str, memory: Memory) -> Rule:
-        """The rule in force: as set, at the setting of the dial that the verdicts led to. Off, it opens nothing."""
-        stored = self._store.incidents.rule(event_id)
-        kinds = stored.rule.kinds if stored.enabled else ()
-        return replace(stored.rule, alarms_per_week=memory.alarms_per_week, kinds=kinds)
-
-    def _basis(self, event_id: str) -> str:
-        """What the setting of the dial rests on: when the rule was set, and how many verdicts there were."""
-        set_at = self._store.incidents.rule(event_id).updated_at
-        return f"{set_at.isoformat() if set_at else 'default'}/{len(self._store.incidents.verdicts(event_id))}"
 
     # Outages
 
@@ -238,6 +230,12 @@ class Detector:
                 note = self._store.annotations.one(read.event.id, down.pop(status.source))
                 self._store.annotations.put(replace(note, until=max(note.at, status.updated_at or self._now())))
         return replace(memory, down=down)
+
+
+def _basis(watched: Watched) -> str:
+    """What the setting of the dial rests on: when the rule was set, and how many verdicts there were."""
+    set_at = watched.rule.updated_at
+    return f"{set_at.isoformat() if set_at else 'default'}/{watched.verdicts}"
 
 
 def _settles(open_: Incident | None, step: Mapping[str, Tick], read: Reading, front: int = 0) -> bool:
@@ -280,8 +278,8 @@ def _outage(status: SourceStatus, id_: str, since: datetime, until: datetime | N
 
 def replayed(store: Store, event_id: str, now: datetime, since: datetime | None) -> list[Incident]:
     """What the event's rule makes of its history, without storing anything. Raises NotFound."""
-    rule = store.incidents.rule(event_id).rule
-    return replay(past(store, reading(store, event_id, now)), rule, step=STEP, since=since)
+    watched = store.incidents.watched(event_id)
+    return replay(past(store, reading(watched, now)), watched.rule.rule, step=STEP, since=since)
 
 
 def main(arguments: Sequence[str]) -> int:

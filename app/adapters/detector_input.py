@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from app.adapters.incident_records import Watched
 from app.adapters.store import Store
 from app.core.annotations import Annotation, AnnotationKind
 from app.core.bursts import Tick
@@ -53,15 +54,13 @@ def outage_id(connector: str, since: datetime) -> str:
     return f"{_OUTAGE}:{connector}:{since:%Y%m%dT%H%M%SZ}"
 
 
-def reading(store: Store, event_id: str, now: datetime) -> Reading:
-    """How far an event has been read, as of `now`. Raises NotFound."""
-    event = store.event(event_id)
-    statuses = [status for status in store.statuses(event_id) if not status.source.startswith(_BATCH)]
-    notes = store.annotations.between(event_id)
-    last = store.incidents.last_steps(event_id)
+def reading(watched: Watched, now: datetime) -> Reading:
+    """How far an event has been read, as of `now`."""
+    statuses = [status for status in watched.statuses if not status.source.startswith(_BATCH)]
+    notes = watched.annotations
     edges: dict[str, datetime] = {}
     dark: set[str] = set()
-    for source, step in last.items():
+    for source, step in watched.last_steps.items():
         feeding = [status for status in statuses if FEEDS.get(status.source, source) == source]
         live = [status.live_to for status in feeding if status.live_to]
         # A post with a date in the future must not make the present wait for it.
@@ -69,12 +68,12 @@ def reading(store: Store, event_id: str, now: datetime) -> Reading:
         if feeding and all(status.state in OUT for status in feeding):
             dark.add(source)
     return Reading(
-        event=event,
+        event=watched.event,
         edges=edges,
         front=max(edges.values(), default=None),
         dark=frozenset(dark),
         followed=any(status.state in _FOLLOWED for status in statuses),
-        foreseen=Foreseen.of(event, notes),
+        foreseen=Foreseen.of(watched.event, notes),
         outages={source: [_stretch(note) for note in notes if _concerns(note, source)] for source in edges},
         statuses=statuses,
     )
@@ -99,7 +98,7 @@ def past(
     """
     if read.front is None:
         return []
-    counts = store.incidents.step_counts(read.event.id, read.front - days, read.front)
+    counts = store.incidents.step_counts(read.event.id, read.front - days, read.front, read.edges)
     ranges = {
         source: (min(steps), (to or {}).get(source, step_of(read.edges[source])))
         for source, steps in counts.items()
@@ -111,4 +110,4 @@ def past(
 def recent(store: Store, read: Reading, since: int) -> Counts:
     """The counts from a step on to the newest message that is not from the future."""
     assert read.front is not None
-    return store.incidents.step_counts(read.event.id, start_of(since), read.front + STEP)
+    return store.incidents.step_counts(read.event.id, start_of(since), read.front + STEP, read.edges)

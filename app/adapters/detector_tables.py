@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -31,8 +31,10 @@ def sources(connection: Connection, event_id: str) -> list[str]:
     return sorted(set(connection.scalars(query.where(rollups.c.raw > 0))))
 
 
-def step_counts(connection: Connection, event_id: str, since: datetime, until: datetime) -> Counts:
-    """The counts of the steps from that of `since` on which begin before `until`, by source; each step is whole."""
+def step_counts(
+    connection: Connection, event_id: str, since: datetime, until: datetime, named: Collection[str]
+) -> Counts:
+    """The counts of the whole steps from that of `since` on which begin before `until`, of the named sources."""
     low = micros(since) // _STEP_MICROS * _STEP_MICROS
     high = -(-micros(until) // _STEP_MICROS) * _STEP_MICROS
     step = (rollups.c.start // literal_column(str(_STEP_MICROS), BigInteger)).label("step")
@@ -42,7 +44,7 @@ def step_counts(connection: Connection, event_id: str, since: datetime, until: d
         .group_by(step, rollups.c.label)
     )
     counts: dict[str, dict[int, StepCount]] = {}
-    for source in sources(connection, event_id):
+    for source in named:
         found = counts.setdefault(source, {})
         for number, label, raw, distinct in connection.execute(query.where(*_line(event_id, source))):
             before = found.get(int(number), StepCount())

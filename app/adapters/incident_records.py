@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from app.core.annotations import Annotation
 from app.core.dial import Verdict
 from app.core.incidents import Change, Incident, Update
+from app.core.types import Event, SourceStatus
 from app.core.watch import Rule
 
 
@@ -77,6 +79,22 @@ class DetectorState:
     tested_to: datetime
     updated_at: datetime
     revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """All that the detector needs to know of an event before it looks at counts, as of one moment.
+
+    `last_steps` is by source the step of its newest message; `verdicts` is how many lines their log has.
+    """
+
+    event: Event
+    statuses: Sequence[SourceStatus]
+    annotations: Sequence[Annotation]
+    last_steps: Mapping[str, int]
+    detector: DetectorState | None
+    rule: StoredRule
+    verdicts: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
 
 from app.adapters.database import insert, micros, moment, storable, to_json
 from app.adapters.incident_records import (
@@ -205,6 +205,12 @@ def verdicts_of(connection: Connection, event_id: str, number: int | None = None
         StoredVerdict(row.number, None if row.verdict == _WITHDRAWN else Verdict(row.verdict), row.note, moment(row.at))
         for row in connection.execute(query)
     )
+
+
+def count_verdicts(connection: Connection, event_id: str) -> int:
+    """How many lines the log of the verdicts of an event has."""
+    query = select(func.count()).select_from(verdicts).where(verdicts.c.event_id == event_id)
+    return int(connection.scalar(query) or 0)
 
 
 def put_step(connection: Connection, event_id: str, number: int, step: str, at: datetime) -> bool:

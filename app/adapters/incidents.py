@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from app.adapters import alert_tables, detector_tables, event_tables, incident_tables
+from app.adapters import (
+    alert_tables,
+    annotation_tables,
+    detector_tables,
+    event_tables,
+    incident_tables,
+    source_tables,
+)
 from app.adapters.database import Database
 from app.adapters.incident_records import (
     DetectorState,
@@ -17,6 +24,7 @@ from app.adapters.incident_records import (
     StoredIncident,
     StoredRule,
     StoredVerdict,
+    Watched,
 )
 from app.core.dial import Judged, Verdict
 from app.core.history import Counts
@@ -41,6 +49,19 @@ class IncidentStore:
         with self._database.read() as connection:
             return detector_tables.state(connection, event_id)
 
+    def watched(self, event_id: str) -> Watched:
+        """What the detector needs to know of an event before it looks at counts. Raises NotFound."""
+        with self._database.snapshot() as connection:
+            return Watched(
+                event=event_tables.event(connection, event_id),
+                statuses=source_tables.statuses(connection, event_id),
+                annotations=annotation_tables.between(connection, event_id, None, None),
+                last_steps=detector_tables.last_steps(connection, event_id),
+                detector=detector_tables.state(connection, event_id),
+                rule=detector_tables.rule(connection, event_id),
+                verdicts=incident_tables.count_verdicts(connection, event_id),
+            )
+
     def advance(
         self, event_id: str, read: int, state: Mapping[str, Any], tested_to: datetime, findings: Findings
     ) -> bool:
@@ -61,15 +82,10 @@ class IncidentStore:
                 incident_tables.put_incident(connection, event_id, findings.current, in_history=False)
         return True
 
-    def step_counts(self, event_id: str, since: datetime, until: datetime) -> Counts:
-        """The counts of the steps from that of `since` on which begin before `until`, by source."""
+    def step_counts(self, event_id: str, since: datetime, until: datetime, sources: Collection[str]) -> Counts:
+        """The counts of the steps from that of `since` on which begin before `until`, of these sources."""
         with self._database.read() as connection:
-            return detector_tables.step_counts(connection, event_id, since, until)
-
-    def last_steps(self, event_id: str) -> dict[str, int]:
-        """By source: the number of the step that its newest message lies in."""
-        with self._database.read() as connection:
-            return detector_tables.last_steps(connection, event_id)
+            return detector_tables.step_counts(connection, event_id, since, until, sources)
 
     def counted_before(self, event_id: str, moments: Mapping[str, datetime]) -> dict[str, int]:
         """By source: its messages from before a time, to the minute."""

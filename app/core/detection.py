@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from app.core.dial import overlap
+from app.core.dial import Dial, overlap
 from app.core.incidents import Change, Update
 from app.core.types import JSON
 
@@ -25,18 +25,16 @@ class Memory:
     """The state of an event's detector. It grows with the number of sources alone.
 
     `watch` is that of `Watch`. `late` counts messages that came for steps which were tested already, since the event's
-    history was last replayed (`reviewed_at`, by the clock). `alarms_per_week` is where the dial stands after the
-    verdicts; `still_alarming` false alarms could not be tuned out. `basis` names the rule and the verdicts that this
-    rests on. `down` holds the annotation of each connector that is out.
+    history was last replayed (`reviewed_at`, by the clock). `dial` is what came of that; `basis` names the rule and the
+    verdicts that it rests on. `down` holds the annotation of each connector that is out.
     """
 
     watch: Mapping[str, Any]
     lanes: Mapping[str, Lane]
     reviewed_at: datetime
-    alarms_per_week: float
+    dial: Dial
     basis: str
     late: int = 0
-    still_alarming: int = 0
     down: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, JSON]:
@@ -45,10 +43,9 @@ class Memory:
             "watch": dict(self.watch),
             "lanes": {source: [lane.to, lane.counted] for source, lane in self.lanes.items()},
             "reviewed_at": self.reviewed_at.timestamp(),
-            "alarms_per_week": self.alarms_per_week,
+            "dial": dict(asdict(self.dial)),
             "basis": self.basis,
             "late": self.late,
-            "still_alarming": self.still_alarming,
             "down": dict(self.down),
         }
 
@@ -59,10 +56,9 @@ class Memory:
             watch=data["watch"],
             lanes={source: Lane(*lane) for source, lane in data["lanes"].items()},
             reviewed_at=datetime.fromtimestamp(data["reviewed_at"], UTC),
-            alarms_per_week=data["alarms_per_week"],
+            dial=Dial(**data["dial"]),
             basis=data["basis"],
             late=data["late"],
-            still_alarming=data["still_alarming"],
             down=data["down"],
         )
 

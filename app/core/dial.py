@@ -39,16 +39,27 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Tuned:
-    """Where the dial stands after the verdicts, as `alarms_per_week`.
+class Dial:
+    """Where the dial of an event stands: times `factor` the alarms a week that its rule asks for.
 
-    `incidents` are those of the history at that setting. `still_alarming` counts false alarms that could not be tuned
-    out without losing a real incident.
+    `still_alarming` counts false alarms that could not be tuned out without losing a real incident.
     """
 
-    alarms_per_week: float
+    factor: float = 1.0
+    still_alarming: int = 0
+
+
+def in_force(rule: Rule, dial: Dial, *, on: bool = True) -> Rule:
+    """The rule that the tests run at; one that is off opens nothing."""
+    return replace(rule, alarms_per_week=rule.alarms_per_week * dial.factor, kinds=rule.kinds if on else ())
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """A setting of the dial, and the incidents of the history under it."""
+
+    dial: Dial
     incidents: tuple[Incident, ...]
-    still_alarming: int
 
 
 def tune(history: Sequence[Mapping[str, Tick]], rule: Rule, judged: Sequence[Judged]) -> Tuned:
@@ -56,21 +67,20 @@ def tune(history: Sequence[Mapping[str, Tick]], rule: Rule, judged: Sequence[Jud
 
     Costs a replay of the history for each setting tried: one where no false alarm was reported.
     """
-    best: tuple[int, Tuned] | None = None
+    best: Tuned | None = None
     kept = 0
     for factor in STRICTER:
-        tried = replace(rule, alarms_per_week=rule.alarms_per_week * factor)
-        incidents = tuple(replay(history, tried, step=STEP))
+        incidents = tuple(replay(history, in_force(rule, Dial(factor)), step=STEP))
         real = _found(incidents, judged, Verdict.REAL)
         alarming = _found(incidents, judged, Verdict.FALSE_ALARM)
         if best is None:
             kept = real
-        if best is None or (real >= kept and alarming < best[0]):
-            best = alarming, Tuned(tried.alarms_per_week, incidents, alarming)
-        if best[0] == 0 or real < kept:
+        if best is None or (real >= kept and alarming < best.dial.still_alarming):
+            best = Tuned(Dial(factor, alarming), incidents)
+        if best.dial.still_alarming == 0 or real < kept:
             break
     assert best is not None
-    return best[1]
+    return best
 
 
 def overlap(one: tuple[datetime, datetime | None], other: tuple[datetime, datetime | None]) -> bool:

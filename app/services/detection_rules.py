@@ -42,7 +42,7 @@ def view(store: Store, event_id: str) -> RuleView:
         event_id=event_id,
         rule=draft,
         is_default=stored.updated_at is None,
-        effective=draft.alarms_per_week if memory is None else min(memory.alarms_per_week, draft.alarms_per_week),
+        effective=draft.alarms_per_week * (memory.dial.factor if memory else 1.0),
         tuned_at=None if memory is None else memory.reviewed_at,
         note=_note(memory),
     )
@@ -51,8 +51,8 @@ def view(store: Store, event_id: str) -> RuleView:
 def _note(memory: Memory | None) -> str:
     if memory is None:
         return "no history to replay yet"
-    if memory.still_alarming:
-        left = memory.still_alarming
+    left = memory.dial.still_alarming
+    if left:
         return (
             f"{left} false alarm{'s' if left > 1 else ''} would still come: a stricter rule would lose a real incident"
         )
@@ -64,7 +64,7 @@ def dry_run(store: Store, event_id: str, draft: RuleDraft, days: int, now: datet
     if not 1 <= days <= MOST_DAYS:
         raise InvalidInput(f"a dry run over {days} days: choose 1 to {MOST_DAYS}", field="days")
     rule = rule_of(draft)
-    read = reading(store, event_id, now)
+    read = reading(store.incidents.watched(event_id), now)
     history = past(store, read, days=timedelta(days=days) + _WARM_UP)
     if read.front is None or not history:
         return DryRun(event_id, "There is no history yet to try this rule on.", 0.0, 0, ())

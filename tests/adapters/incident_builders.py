@@ -18,7 +18,6 @@ def signal(kind: Kind = Kind.NEGATIVE_SHARE, since: datetime | None = None, **fi
         "size": 40.0,
         "surprise": 7.0,
         "threshold": 5.0,
-        "holds": True,
     }
     return Signal(kind=kind, since=since or at(0), **(values | fields))
 

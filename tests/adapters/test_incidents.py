@@ -13,7 +13,7 @@ from app.core.dial import Judged, Verdict
 from app.core.errors import InvalidInput, NotFound, StoreError
 from app.core.history import StepCount, start_of, step_of
 from app.core.incidents import Change, Kind, Severity
-from app.core.types import Event, Label
+from app.core.types import Event, Label, SourceState
 from app.core.watch import Rule
 from tests.adapters.builders import EVENT, at, dump, make, put
 from tests.adapters.incident_builders import incident, opened, then
@@ -239,14 +239,33 @@ def test_counts_are_by_source_and_step_without_copies_in_the_shares(store: Store
         make("n", 12, label=Label.NEGATIVE, source="news", country="US"),
     )
     first = step_of(at(0))
-    assert store.incidents.step_counts("cup", at(1), at(15)) == {
+    assert store.incidents.step_counts("cup", at(1), at(15), ["x", "news"]) == {
         "x": {first: StepCount(3, 1, 1), first + 1: StepCount(1, 1, 0)},
         "news": {first + 2: StepCount(1, 1, 1)},
     }
-    assert store.incidents.step_counts("cup", at(5), at(9)) == {"x": {first + 1: StepCount(1, 1, 0)}, "news": {}}
-    assert store.incidents.last_steps("cup") == {"x": first + 1, "news": first + 2}
+    assert store.incidents.step_counts("cup", at(5), at(9), ["x", "news"]) == {
+        "x": {first + 1: StepCount(1, 1, 0)},
+        "news": {},
+    }
+    assert store.incidents.watched("cup").last_steps == {"x": first + 1, "news": first + 2}
     assert store.incidents.counted_before("cup", {"x": start_of(first + 1), "news": at(0)}) == {"x": 3, "news": 0}
-    assert store.incidents.step_counts("nobody", at(0), at(9)) == {}
+    assert store.incidents.step_counts("nobody", at(0), at(9), ["x"]) == {"x": {}}
+
+
+def test_all_that_the_detector_looks_at_is_read_at_once(store: Store) -> None:
+    _filled(store)
+    store.incidents.put_rule("cup", Rule(least_size=5))
+    store.incidents.give_verdict("cup", 1, Verdict.REAL)
+    store.set_status("cup", "x_stream", SourceState.LIVE)
+    found = store.incidents.watched("cup")
+    assert (found.event, found.rule, found.detector) == (
+        store.event("cup"),
+        store.incidents.rule("cup"),
+        store.incidents.detector("cup"),
+    )
+    assert (found.statuses, found.annotations, found.verdicts) == (store.statuses("cup"), (), 1)
+    with pytest.raises(NotFound):
+        store.incidents.watched("nobody")
 
 
 def test_an_event_that_goes_takes_its_incidents_with_it(store: Store) -> None:

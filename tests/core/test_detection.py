@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from app.core.detection import Lane, Memory, reconcile, told_and_past
+from app.core.dial import Dial
 from app.core.incidents import Change, IncidentBook, Lifecycle, Update, incident_json
 from tests.adapters.builders import START, at
 from tests.adapters.incident_builders import incident, opened, then
@@ -36,10 +37,9 @@ def test_the_memory_comes_back() -> None:
         watch=watch(),
         lanes={"x": Lane(5, 100), "news": Lane(3, 2)},
         reviewed_at=START,
-        alarms_per_week=0.25,
+        dial=Dial(0.1, 2),
         basis="default/2",
         late=7,
-        still_alarming=1,
         down={"x_stream": "source:x_stream:1"},
     )
     assert Memory.from_json(memory.as_json()) == memory

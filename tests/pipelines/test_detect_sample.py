@@ -48,7 +48,7 @@ def test_the_crisis_of_the_sample_opens_one_negative_incident_and_the_calm_befor
     runs: list[Outcome] = []
     follower = Follower(
         EventState(EVENT, store, frozenset({"en"})),
-        Replay(SAMPLE, EVENT.id, now=lambda: BEGIN, playback=Playback(speed=0, page_size=64)),
+        Replay(SAMPLE, EVENT.id, now=lambda: BEGIN, playback=Playback(speed=0, page_size=128)),
         store,
         AsWritten(),
         sleep=Naps(),

@@ -13,7 +13,7 @@ from app.adapters.incident_records import Findings
 from app.adapters.store import Progress, Store
 from app.core.annotations import Annotation, AnnotationKind
 from app.core.detection import Lane, Memory
-from app.core.dial import Verdict
+from app.core.dial import Dial, Verdict
 from app.core.errors import InvalidInput, NotFound
 from app.core.incidents import Change, Kind, Severity, Update
 from app.core.types import Event, Label, SourceState
@@ -37,7 +37,7 @@ def tell(store: Store, *updates: Update, event_id: str = EVENT.id, past: bool = 
     """Store changes as the detector would."""
     before = store.incidents.detector(event_id)
     findings = Findings(past=updates) if past else Findings(updates)
-    memory = Memory(Watch(store.incidents.rule(event_id).rule).state(), {"x": Lane(1, 0)}, START, 1.0, "default/0")
+    memory = Memory(Watch(store.incidents.rule(event_id).rule).state(), {"x": Lane(1, 0)}, START, Dial(), "default/0")
     read = before.revision if before else 0
     assert store.incidents.advance(event_id, read, memory.as_json(), at(115), findings)
 
@@ -324,7 +324,7 @@ def test_the_default_rule_is_shown_and_another_one_takes_its_place(store: Store,
     ],
 )
 def test_a_rule_says_where_the_verdicts_have_moved_it(store: Store, service: Incidents, left: int, note: str) -> None:
-    memory = Memory(Watch(store.incidents.rule(EVENT.id).rule).state(), {}, at(5), 0.1, "b", still_alarming=left)
+    memory = Memory(Watch(store.incidents.rule(EVENT.id).rule).state(), {}, at(5), Dial(0.1, left), "b")
     store.incidents.advance(EVENT.id, 0, memory.as_json(), at(5), Findings())
     view = service.rule(EVENT.id)
     assert (view.effective, view.tuned_at, view.note) == (0.1, at(5), note)
