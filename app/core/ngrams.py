@@ -53,6 +53,7 @@ _FLAG_PART: Final = re.compile("[\U0001f1e6-\U0001f1ff]")
 # An apostrophe within a word, in its four spellings; U+02BC is a letter, so folding keeps it.
 _APOSTROPHE: Final = re.compile(r"(?<=\w)['’‘`](?=\w)")
 _LETTER_APOSTROPHE: Final = "\u02bc"
+_LONGEST_WORD: Final = 40
 _EDGES: Final = "\"'.,!?:;()[]{}*~“”‘’«»"
 _CLOSERS: Final = '.!?:;)]"”»|'
 _PLAIN: Final = re.compile(r"#?[a-z0-9]+(?:'[a-z0-9]+)*")
@@ -98,7 +99,7 @@ def _folded(piece: str) -> list[str]:
 
 def kind_of(word: str) -> int:
     """What a word may be in a phrase."""
-    if word in {"", "rt"}:
+    if word in {"", "rt"} or len(word) > _LONGEST_WORD:
         return BREAK
     if word in _STOPS:
         return STOP

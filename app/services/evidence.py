@@ -133,7 +133,8 @@ class Evidence:
         start, end = window(self._store, event_id, selection, statuses, self._now)
         span = self._store.span(event_id)
         edge = max(filter(None, (live_to(statuses), span and span[1])), default=end)
-        known = min(end, max(edge, start) + timedelta(minutes=1))  # nothing is known of what comes after
+        # Nothing is known of what comes after the newest data.
+        known = end if edge >= end else min(end, max(edge, start) + timedelta(minutes=1))
         where = MessageFilter(start, known, label=label, source=selection.source, country=selection.country)
         earliest = max(span[0], start - max(known - start, LONGEST_BEFORE)) if span else start
         before = replace(where, start=earliest, end=start) if earliest < start else None

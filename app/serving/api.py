@@ -19,6 +19,7 @@ from app.adapters.records import DeadLetterPage, Facets, MessageFilter
 from app.classification import Classification, Classify
 from app.core.types import Event
 from app.service import EventDraft, Service
+from app.serving.evidence_api import evidence_routes
 from app.serving.export_api import export_routes
 from app.serving.feedback_api import feedback_routes
 from app.serving.incident_api import incident_routes
@@ -46,6 +47,10 @@ _TAGS = [
     {"name": "numbers", "description": "Exact counts of an event."},
     {"name": "messages", "description": "The messages of an event, where they come from, and what was put aside."},
     {"name": "incidents", "description": "What stood out, what was made of it, and the rules and notes behind that."},
+    {
+        "name": "evidence",
+        "description": "Why a window differs from what was before; each statement opens its messages.",
+    },
     {"name": "feedback", "description": "What people say of messages, and what that says of the model."},
     {"name": "exports", "description": "Reports and tables to take along."},
     {"name": "process", "description": "Is it there? No token is asked for."},
@@ -231,6 +236,7 @@ def build_api(service: Service, classify: Classify, settings: Settings) -> FastA
         number_routes,
         message_routes,
         incident_routes,
+        evidence_routes,
         feedback_routes,
         export_routes,
     ):
