@@ -46,7 +46,8 @@ def newest(connection: Connection, event_id: str, looked_at: int) -> list[Candid
         .where(latest.c.is_first, latest.c.label.in_(_SCORED))
         .order_by(latest.c.created_at.desc(), latest.c.id.desc())
     )
-    return [Candidate(row.id, (row.negative, row.neutral, row.positive)) for row in connection.execute(query)]
+    rows = connection.execute(query).all()
+    return [Candidate(id_, (negative, neutral, positive)) for id_, negative, neutral, positive in rows]
 
 
 def those(connection: Connection, event_id: str, ids: Collection[str]) -> set[str]:
