@@ -95,8 +95,6 @@ def main() -> int:
         "messages": {"small": options.small, "large": options.large},
         "verdicts": options.verdicts,
         "median_ms": medians,
-            name: {step: round(value, 1) for step, value in steps.items()} for name, steps in medians.items()
-        },
         "queue_ratio": round(ratio, 2),
         "holds": ratio <= MOST_RATIO,
         "python": platform.python_version(),
