@@ -11,6 +11,7 @@ series. The constants of these modules are in steps and were chosen for steps of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,18 +20,22 @@ from typing import Any, Final
 from app.core.errors import InvalidInput
 from app.core.incidents import Kind, Signal
 from app.core.negativity import UsualShare
-from app.core.record import Record, rarity, score_for
+from app.core.record import Record
 from app.core.types import JSON
 from app.core.volume import WARM_UP, VolumeLevel
 from app.core.windows import FULL, NOTHING, added, faded, filled, whole
 
 _VOLUME_PRIOR: Final = ((1.12, 0.89), (0.70, 0.89), (0.26, 0.81), (0.01, 0.70))
-_SHARE_PRIOR: Final = ((0.70, 0.25), (0.60, 0.30), (0.40, 0.40), (0.20, 0.50))
+_SHARE_PRIOR: Final = ((0.78, 0.24), (0.76, 0.26), (0.60, 0.30), (0.30, 0.36))
+_VOLUME_CHANCES: Final = 6.5  # a week
+_SHARE_CHANCES: Final = 15.0
 
 # Negative messages are more than usual for more messages alone, unless their share is up with this surprise as well.
 _SHARE_IS_UP: Final = 2.0
-# A surge goes on while the last 20 minutes are at least so many times the usual, or so much above the usual share.
-_STILL_MORE: Final = 1.2
+# A surge goes on while the last 20 minutes are at least so many times the usual; one that only the longest window sees,
+# while the last 80 minutes are so many times the usual as well.
+_STILL_MORE: Final = 1.5
+_STILL_MUCH_MORE: Final = 2.0
 _RECENT: Final = 1  # the window of 20 minutes
 _WHILE_AGO: Final = 2  # the window of 80 minutes
 
@@ -87,8 +92,8 @@ class SeriesTests:
         self._step = step
         self._step_s = step.total_seconds()
         self.allow(budget)
-        self._level, self._volume_record = VolumeLevel(), Record(_VOLUME_PRIOR, step)
-        self._share, self._share_record = UsualShare(), Record(_SHARE_PRIOR, step)
+        self._level, self._volume_record = VolumeLevel(), Record(_VOLUME_PRIOR, _VOLUME_CHANCES, step)
+        self._share, self._share_record = UsualShare(), Record(_SHARE_PRIOR, _SHARE_CHANCES, step)
         self._fills = self._totals = self._scored = self._negatives = NOTHING
         self._end: datetime | None = None
         self._unknown = 0  # steps since the last known one
@@ -98,8 +103,8 @@ class SeriesTests:
 
     def allow(self, budget: Budget) -> None:
         """Set the thresholds."""
-        self._volume_threshold = None if budget.volume is None else rarity(score_for(budget.volume))
-        self._negative_threshold = None if budget.negative is None else rarity(score_for(budget.negative))
+        self._volume_threshold = None if budget.volume is None else -math.log10(budget.volume)
+        self._negative_threshold = None if budget.negative is None else -math.log10(budget.negative)
 
     def observe(self, tick: Tick) -> list[Signal]:
         """Test a complete step, then learn from it. Raises InvalidInput when it begins before the last one ended."""
@@ -163,7 +168,7 @@ class SeriesTests:
         self._fills, self._totals = faded(self._fills, self._unknown), faded(self._totals, self._unknown)
         self._scored, self._negatives = faded(self._scored, self._unknown), faded(self._negatives, self._unknown)
         if self._unknown >= _FORGOTTEN_AFTER:
-            self._level = VolumeLevel()
+            self._level, self._share = VolumeLevel(), UsualShare()
             self._joins = True
         self._unknown = 0
         self._more_since = self._worse_since = None
@@ -185,26 +190,26 @@ class SeriesTests:
             return None
         expected = usual * FULL[_RECENT]
         size = max(recent - expected, float(tick.total))
-        return Signal(
-            Kind.SWITCHED_ON, self.source, tick.start, recent, expected, size, surprise=0.0, threshold=0.0, holds=True
-        )
+        return Signal(Kind.SWITCHED_ON, self.source, tick.start, recent, expected, size, surprise=0.0, threshold=0.0)
 
     def _volume_signals(self, tick: Tick, surprises: Sequence[float], counts: Sequence[float]) -> list[Signal]:
         best = self._volume_record.best(surprises)
-        usual = self._level.means
-        if best is None or counts[_RECENT] < _STILL_MORE * usual[_RECENT]:
+        if best is None or not self._goes_on(best[0], counts):
             self._more_since = None
             return []
         self._more_since = since = self._more_since or tick.start
         if self._volume_threshold is None:
             return []
         window, score = best
-        observed = counts[window]
-        size = observed - usual[window]
-        threshold = self._volume_threshold
-        return [
-            Signal(Kind.VOLUME, self.source, since, observed, usual[window], size, rarity(score), threshold, holds=True)
-        ]
+        count, usual, surprise = counts[window], self._level.means[window], self._volume_record.rarity(score)
+        return [Signal(Kind.VOLUME, self.source, since, count, usual, count - usual, surprise, self._volume_threshold)]
+
+    def _goes_on(self, window: int, counts: Sequence[float]) -> bool:
+        """Whether what stands out in a window is still there: the long window remembers it for hours."""
+        usual = self._level.means
+        if counts[_RECENT] < _STILL_MORE * usual[_RECENT]:
+            return False
+        return window <= _WHILE_AGO or counts[_WHILE_AGO] >= _STILL_MUCH_MORE * usual[_WHILE_AGO]
 
     def _negative_signals(
         self,
@@ -218,49 +223,33 @@ class SeriesTests:
         if negatives[_RECENT] <= scored[_RECENT] * usual:
             self._worse_since = None
             return []
-        best = self._share_record.best(shares)
-        more = None
+        share = self._share_record.best(shares)
+        count = None
         if max(shares) >= _SHARE_IS_UP:
-            ratio = self._share.negatives_per_message
             counts = whole([negative / tick.expected for negative in negatives], fills)
-            surprises = self._level.surprises(counts, ratio)
-            more = self._volume_record.best(
-                [count if share >= _SHARE_IS_UP else 0.0 for count, share in zip(surprises, shares, strict=True)]
+            usual_counts = [mean * self._share.negatives_per_message for mean in self._level.means]
+            surprises = self._level.surprises(counts, self._share.negatives_per_message)
+            count = self._volume_record.best(
+                [more if up >= _SHARE_IS_UP else 0.0 for more, up in zip(surprises, shares, strict=True)]
             )
-        if best is None and more is None:
+        if share is None and count is None:
             self._worse_since = None
             return []
         self._worse_since = since = self._worse_since or tick.start
         threshold = self._negative_threshold
-        if threshold is None:
-            return []
-        signals = []
-        if best is not None:
-            window, score = best
-            n = scored[window]
-            observed, size = negatives[window] / n, negatives[window] - n * usual
+        signals: list[Signal] = []
+        if threshold is not None and share is not None:
+            window, score = share
+            n, negative = scored[window], negatives[window]
+            size, surprise = negative - n * usual, self._share_record.rarity(score)
             signals.append(
-                Signal(
-                    Kind.NEGATIVE_SHARE, self.source, since, observed, usual, size, rarity(score), threshold, holds=True
-                )
+                Signal(Kind.NEGATIVE_SHARE, self.source, since, negative / n, usual, size, surprise, threshold)
             )
-        if more is not None:
-            window, score = more
-            observed = counts[window]
-            expected = self._level.means[window] * ratio
-            signals.append(
-                Signal(
-                    Kind.NEGATIVE_COUNT,
-                    self.source,
-                    since,
-                    observed,
-                    expected,
-                    observed - expected,
-                    rarity(score),
-                    threshold,
-                    holds=True,
-                )
-            )
+        if threshold is not None and count is not None:
+            window, score = count
+            negative, usual, surprise = counts[window], usual_counts[window], self._volume_record.rarity(score)
+            size = negative - usual
+            signals.append(Signal(Kind.NEGATIVE_COUNT, self.source, since, negative, usual, size, surprise, threshold))
         return signals
 
     def state(self) -> dict[str, JSON]:

@@ -28,6 +28,14 @@ class Kind(StrEnum):
 
 _RANK = {kind: rank for rank, kind in enumerate(Kind)}
 
+# What may come again under the name of an incident: after anger also volume, after mere volume no anger.
+_SAME_SORT = {
+    Kind.NEGATIVE_SHARE: frozenset({Kind.NEGATIVE_SHARE, Kind.NEGATIVE_COUNT, Kind.VOLUME}),
+    Kind.NEGATIVE_COUNT: frozenset({Kind.NEGATIVE_SHARE, Kind.NEGATIVE_COUNT, Kind.VOLUME}),
+    Kind.VOLUME: frozenset({Kind.VOLUME}),
+    Kind.SWITCHED_ON: frozenset({Kind.SWITCHED_ON}),
+}
+
 
 class Severity(IntEnum):
     """How much an incident matters: surprise x size x persistence, see `severity_of`."""
@@ -48,11 +56,12 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What one test says of the latest step of one series.
+    """What one test says of a step of one series that stands out: it is above an ordinary day's largest.
 
-    `surprise` is -log10 of the chance of as much, were all as usual; an incident opens at `threshold` and goes on
-    while `holds`. `since` is the start of the stretch the test looked at. `observed` and `expected` are messages,
-    negative messages, or the negative share (0..1) of that stretch; `size` is messages above what was expected.
+    `surprise` is -log10 of how many times a week as much comes by chance (2.0: once in 100 weeks). An incident opens at
+    `threshold` and goes on while there are signals. `since` is the start of the run of steps that stand out. `observed`
+    and `expected` are messages, negative messages, or the negative share (0..1) of the window that stands out most, of
+    5 minutes to 4 hours; `size` is the messages in it above what was expected.
     """
 
     kind: Kind
@@ -63,7 +72,6 @@ class Signal:
     size: float
     surprise: float
     threshold: float
-    holds: bool
 
     @property
     def fires(self) -> bool:
@@ -77,7 +85,8 @@ class Incident:
 
     `started_at` is when it began in the messages, `opened_at` when it was noticed (the end of that step), `ended_at`
     the end of the last step that stood out, None while it is open. `revision` grows with every change that is told:
-    (number, revision) names the change. `evidence` holds the strongest signal of each kind and source.
+    (number, revision) names the change. `evidence` holds the strongest
+    signal of each kind and source, of those that reached their threshold.
     """
 
     number: int
@@ -117,7 +126,7 @@ class Lifecycle:
     """When incidents open and close. `least_size` is in messages above what was expected.
 
     An incident closes after `calm_s` of known steps in which nothing held. For `cooldown_s` after that a new surge
-    reopens it, unless the surge is of higher severity: that is a new incident.
+    reopens it, unless the surge is of higher severity, or negative where it was not: that is a new incident.
     """
 
     least_size: float = 10.0
@@ -168,13 +177,14 @@ class IncidentBook:
         With `known` False (every source was dark) an incident stays open: no data is not calm. With `complete` False
         the step is still being filled: it can open or raise an incident, not close one.
         """
-        held = [signal for signal in signals if signal.holds]
-        firing = [signal for signal in held if signal.fires and signal.size >= self.rules.least_size]
+        firing = [signal for signal in signals if signal.fires and signal.size >= self.rules.least_size]
         updates: list[Update] = []
-        if self._open is not None and self._other_happening(firing):
+        if self._open is not None and self._open.kinds == (Kind.SWITCHED_ON,) and _reactions(firing):
             updates.append(self._close(end))
+        kinds = () if self._open is None else self._open.kinds
+        held = [signal for signal in signals if signal.kind in kinds or signal in firing]
         if self._open is None:
-            updates.extend(self._begin(end, held, firing))
+            updates.extend(self._begin(end, firing))
         elif held:
             updates.extend(self._go_on(end, held, firing))
         elif known and complete:
@@ -208,25 +218,13 @@ class IncidentBook:
         book._told_size = state["told_size"]
         return book
 
-    def _other_happening(self, firing: Sequence[Signal]) -> bool:
-        """A public reaction while no more than a source being switched on is open."""
-        assert self._open is not None
-        return self._open.kinds == (Kind.SWITCHED_ON,) and any(s.kind is not Kind.SWITCHED_ON for s in firing)
-
-    def _begin(self, end: datetime, held: Sequence[Signal], firing: Sequence[Signal]) -> list[Update]:
+    def _begin(self, end: datetime, firing: Sequence[Signal]) -> list[Update]:
         if not firing:
             return []
-        reaction = [s for s in firing if s.kind is not Kind.SWITCHED_ON]
-        severity = max(severity_of(s, timedelta()) for s in reaction or firing)
-        past = self._past
-        if (
-            reaction
-            and past is not None
-            and past.ended_at is not None
-            and (end - past.ended_at).total_seconds() < self.rules.cooldown_s
-            and severity <= past.severity
-        ):
-            return [self._again(past, end, held)]
+        reactions = _reactions(firing)
+        severity = max(severity_of(s, timedelta()) for s in reactions or firing)
+        if reactions and self._is_same(end, severity, reactions):
+            return [self._again(end, firing)]
         self._told_size = max(s.size for s in firing)
         self._open = Incident(
             number=self._next,
@@ -239,19 +237,34 @@ class IncidentBook:
             revision=1,
             size=self._told_size,
             reopened=0,
-            evidence=_strongest((), held),
+            evidence=_strongest((), firing),
         )
         self._next += 1
         return [Update(Change.OPENED, end, self._open)]
 
-    def _again(self, past: Incident, end: datetime, held: Sequence[Signal]) -> Update:
+    def _is_same(self, end: datetime, severity: Severity, reactions: Sequence[Signal]) -> bool:
+        """Whether it is the last happening again: soon after, of the same sort, and no more severe."""
+        past = self._past
+        return (
+            past is not None
+            and past.ended_at is not None
+            and (end - past.ended_at).total_seconds() < self.rules.cooldown_s
+            and severity <= past.severity
+            and all(signal.kind in _SAME_SORT[past.kind] for signal in reactions)
+        )
+
+    def _again(self, end: datetime, firing: Sequence[Signal]) -> Update:
+        past = self._past
+        assert past is not None
         self._open = replace(
             past,
             ended_at=None,
             updated_at=end,
             revision=past.revision + 1,
             reopened=past.reopened + 1,
-            evidence=_strongest(past.evidence, held),
+            kinds=_kinds(firing, also=past.kinds),
+            size=max(past.size, *(s.size for s in firing)),
+            evidence=_strongest(past.evidence, firing),
         )
         return Update(Change.UPDATED, end, self._open)
 
@@ -262,11 +275,11 @@ class IncidentBook:
         size = max(before.size, *(s.size for s in held))
         now = replace(
             before,
-            kinds=_kinds([*before.evidence, *firing], also=before.kinds),
+            kinds=_kinds(firing, also=before.kinds),
             severity=severity,
             updated_at=end,
             size=size,
-            evidence=_strongest(before.evidence, held),
+            evidence=_strongest(before.evidence, firing),
         )
         change = self._change(before, now)
         if change is None:
@@ -293,8 +306,12 @@ class IncidentBook:
         return Update(Change.CLOSED, end, closed)
 
 
+def _reactions(signals: Sequence[Signal]) -> list[Signal]:
+    return [signal for signal in signals if signal.kind is not Kind.SWITCHED_ON]
+
+
 def _kinds(signals: Sequence[Signal], *, also: Sequence[Kind] = ()) -> tuple[Kind, ...]:
-    return tuple(sorted({*also, *(s.kind for s in signals if s.fires)}, key=_RANK.__getitem__))
+    return tuple(sorted({*also, *(s.kind for s in signals)}, key=_RANK.__getitem__))
 
 
 def _strongest(before: Sequence[Signal], now: Sequence[Signal]) -> tuple[Signal, ...]:
@@ -317,7 +334,6 @@ def signal_json(signal: Signal) -> dict[str, JSON]:
         "size": signal.size,
         "surprise": signal.surprise,
         "threshold": signal.threshold,
-        "holds": signal.holds,
     }
 
 

@@ -2,8 +2,8 @@
 
 A test's own probability is not to be believed: chatter is burstier than any simple model of it. So each series keeps,
 for each window, the mean and the variance of the logarithm of the largest surprise of a day, and a surprise is scored
-in standard deviations of that. The logarithms are close to normal; a score therefore stands for a rate of false
-alarms a week, and the dial (false alarms a week) for a score. Where a series is young, the record begins with a prior.
+in standard deviations of that. Their distribution is close to Gumbel's (1958), so a score stands for a rate of false
+alarms a week: that is the unit of the dial. Where a series is young, the record begins with a prior.
 """
 
 from __future__ import annotations
@@ -11,42 +11,33 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import timedelta
-from statistics import NormalDist
 from typing import Final
 
-from app.core.windows import WINDOWS
+from app.core.windows import NOTHING, WINDOWS
 
 _OFFSET: Final = 0.5  # decades: below it surprises are alike; keeps the logarithm of none finite
 _PRIOR_DAYS: Final = 7.0
 _HALF_LIFE_DAYS: Final = 21.0
 _FADE: Final = 0.5 ** (1 / _HALF_LIFE_DAYS)
-_OPENINGS: Final = 0.77  # of the days that pass a score open an incident: the rest belongs to one that goes on
-_CHANCES: Final = 7 * _OPENINGS  # a week
 _CLIP: Final = 3.0  # standard deviations: one huge day must not deafen the series
-_HIGHEST_SCORE: Final = 6.0
+# A standardised Gumbel distribution, that of the largest of many.
+_GUMBEL_SCALE: Final = math.pi / math.sqrt(6)
+_EULER: Final = 0.5772156649
 _LEAST_VARIANCE: Final = 0.2**2  # of a logarithm: days are never that alike
-
-
-def rarity(score: float) -> float:
-    """-log10 of how many times a week a score as high comes by chance: 2.0 is once in 100 weeks."""
-    return -math.log10(_CHANCES * 0.5 * math.erfc(min(score, _HIGHEST_SCORE) / math.sqrt(2)))
-
-
-def score_for(alarms_per_week: float) -> float:
-    """The score that is passed so many times a week by chance."""
-    chance = min(0.5, alarms_per_week / _CHANCES)
-    return min(_HIGHEST_SCORE, -NormalDist().inv_cdf(chance))
 
 
 class Record:
     """The largest surprises of a day, for each window; surprises are in decades (-log10 of a probability).
 
-    `usual` is the surprise of score 0 for each window: an ordinary day's largest.
+    `prior` is the mean and the standard deviation of their logarithms to begin with. `chances` is how many times a week
+    a score could be passed, each with the probability of that tail: it is measured, for the windows overlap and one
+    happening passes a score many times. `usual` is the surprise of score 0: an ordinary day's largest.
     """
 
-    __slots__ = ("_day", "_largest", "_means", "_steps", "_variances", "_weight", "usual")
+    __slots__ = ("_chances", "_day", "_largest", "_means", "_steps", "_variances", "_weight", "usual")
 
-    def __init__(self, prior: Sequence[tuple[float, float]], step: timedelta) -> None:
+    def __init__(self, prior: Sequence[tuple[float, float]], chances: float, step: timedelta) -> None:
+        self._chances = chances
         self._day = max(1, round(timedelta(days=1) / step))
         self._means = [mean for mean, _ in prior]
         self._variances = [deviation**2 for _, deviation in prior]
@@ -61,6 +52,10 @@ class Record:
             max(_LEAST_VARIANCE, self._variances[window])
         )
 
+    def rarity(self, score: float) -> float:
+        """-log10 of how many times a week a score as high comes by chance: 2.0 is once in 100 weeks."""
+        return -math.log10(-self._chances * math.expm1(-math.exp(-(_GUMBEL_SCALE * score + _EULER))))
+
     def best(self, surprises: Sequence[float]) -> tuple[int, float] | None:
         """The window that stands out most, with its score; None when none is above an ordinary day's largest."""
         best: tuple[int, float] | None = None
@@ -73,9 +68,9 @@ class Record:
 
     def add(self, surprises: Sequence[float]) -> None:
         """Enter the surprises of a step, one for each window."""
-        largest = self._largest
-        for window, surprise in enumerate(surprises):
-            largest[window] = max(largest[window], surprise)
+        if surprises is not NOTHING:
+            largest = self._largest
+            self._largest = [new if new > old else old for new, old in zip(surprises, largest, strict=True)]
         self._steps += 1
         if self._steps == self._day:
             self._end_day()

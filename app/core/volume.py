@@ -58,10 +58,10 @@ class VolumeLevel:
             return NOTHING
         burstiness = _BURSTINESS + _YOUTH / self.steps
         found = []
-        for count, mean, variance in zip(counts, self.means, self.variances, strict=True):
-            level = mean * share
-            level = max(level, _LEAST_MEAN)
-            if count <= level:
+        for window, (count, mean, variance) in enumerate(zip(counts, self.means, self.variances, strict=True)):
+            usual = mean * share
+            level = usual if usual > _LEAST_MEAN else _LEAST_MEAN
+            if count <= level or self.steps < WARM_UP + FULL[window]:
                 found.append(0.0)
             else:
                 least = _LEAST_DISPERSION * level + burstiness * level * level
