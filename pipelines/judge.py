@@ -2,9 +2,10 @@
 
     python -m pipelines.judge --run runs/first --data DIR
 
-`pipelines.train` calls it at its end. In the run's folder: artifact/ (what serving loads, with its card) and gate/ (the
-evaluation of champion and challenger, the pictures, the verdict). The model becomes the registry's `challenger`, with
-the verdict on its tags; `python -m pipelines.registry promote challenger` makes it the champion.
+`pipelines.train` calls it at its end. In the run's folder: artifact/ (what serving loads, with its measured errors and
+its card) and gate/ (the evaluation of champion and challenger, the pictures, the verdict). The model becomes the
+registry's `challenger`, with the verdict on its tags; `python -m pipelines.registry promote challenger` makes it the
+champion.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from app.adapters.registry import CHAMPION, Registry
 from app.core.errors import AppError, ConfigError, ModelNotFound
 from app.settings import Settings
 from pipelines.card import read_record, write_card
+from pipelines.confusion import add_confusion
 from pipelines.export import export
 from pipelines.fit import BEST
 from pipelines.gate import REFUSED, compare
@@ -54,6 +56,7 @@ def judge(run: Path, data: Path, settings: Settings, record: Run) -> dict[str, A
     registry = Registry(settings.mlflow, settings.mlflow_artifacts)
     verdict = compare(artifact, champion(registry, settings, run / CHAMPION), data, gate)
     evaluation = read_evaluation(gate)
+    add_confusion(artifact, evaluation)
     write_card(artifact, evaluation, fit=fit)
     for path in sorted(path for path in gate.rglob("*") if path.suffix in {".json", ".md", ".png"}):
         record.log_file(path, str(Path(GATE) / path.parent.relative_to(gate)))

@@ -6,6 +6,7 @@
     model.safetensors   weights for the GPU (optional)
     config.json         their architecture, as transformers names it (optional)
     parity.json         how the weights compare with full precision (optional)
+    confusion.json      how its labels compare with people's, to correct shares by (optional; `app.adapters.confusion`)
 
 Loading verifies every hash; nothing is ever unpickled. Any other file, like the card or its pictures, is written after
 the export, has no hash and is never read here, so that a better card is no other model.
@@ -30,8 +31,9 @@ TOKENIZER = "tokenizer.json"
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
 PARITY = "parity.json"
+CONFUSION = "confusion.json"
 _REQUIRED = (ONNX, TOKENIZER)
-_OPTIONAL = (WEIGHTS, CONFIG, PARITY)
+_OPTIONAL = (WEIGHTS, CONFIG, PARITY, CONFUSION)
 
 Precision = Literal["int8", "fp32"]
 
@@ -93,15 +95,20 @@ def write_manifest(
         provenance=dict(provenance),
         files=files,
     )
-    (folder / MANIFEST).write_text(json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n")
+    _write(folder, manifest)
     return manifest
 
 
-def verify(folder: Path) -> Manifest:
-    """Read the manifest and check every file against it.
+def take_in(folder: Path, name: str) -> Manifest:
+    """Let the manifest name a file that was made after the export, or its new contents; the version stays."""
+    manifest = read_manifest(folder)
+    manifest = manifest.model_copy(update={"files": {**manifest.files, name: sha256(folder / name)}})
+    _write(folder, manifest)
+    return manifest
 
-    Raises ModelNotFound, naming the folder or file, when something is missing, altered or of other classes.
-    """
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest alone, without a look at the files it names. Raises ModelNotFound where it is none of ours."""
     path = folder / MANIFEST
     if not path.is_file():
         raise ModelNotFound(f"{path} is not there: set EVENTPULSE_MODEL_DIR to a model folder")
@@ -111,11 +118,29 @@ def verify(folder: Path) -> Manifest:
         raise ModelNotFound(f"{path} is not a model manifest: {error}") from error
     if manifest.classes != tuple(label.value for label in CLASSES):
         raise ModelNotFound(f"{path} is of a model with the classes {manifest.classes}")
-    if missing := set(_REQUIRED) - manifest.files.keys():
-        raise ModelNotFound(f"{path} names no hash of {' and '.join(sorted(missing))}")
-    for name, expected in manifest.files.items():
-        if not (folder / name).is_file():
-            raise ModelNotFound(f"{folder / name} is missing")
-        if sha256(folder / name) != expected:
-            raise ModelNotFound(f"{folder / name} is not the file its manifest names: SHA-256 differs")
     return manifest
+
+
+def check_file(folder: Path, manifest: Manifest, name: str) -> None:
+    """Raises ModelNotFound when a file that the manifest names is missing or altered."""
+    if not (folder / name).is_file():
+        raise ModelNotFound(f"{folder / name} is missing")
+    if sha256(folder / name) != manifest.files[name]:
+        raise ModelNotFound(f"{folder / name} is not the file its manifest names: SHA-256 differs")
+
+
+def verify(folder: Path) -> Manifest:
+    """Read the manifest and check every file against it.
+
+    Raises ModelNotFound, naming the folder or file, when something is missing, altered or of other classes.
+    """
+    manifest = read_manifest(folder)
+    if missing := set(_REQUIRED) - manifest.files.keys():
+        raise ModelNotFound(f"{folder / MANIFEST} names no hash of {' and '.join(sorted(missing))}")
+    for name in manifest.files:
+        check_file(folder, manifest, name)
+    return manifest
+
+
+def _write(folder: Path, manifest: Manifest) -> None:
+    (folder / MANIFEST).write_text(json.dumps(manifest.model_dump(mode="json"), indent=2) + "\n")
