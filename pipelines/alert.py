@@ -193,7 +193,7 @@ class Alerter:
 
 
 def alerter(store: Store, settings: Settings, watcher: Watcher | None = None) -> Alerter:
-    """The alerter that the settings describe. Raises InvalidInput for a wrong list of ports."""
+    """The alerter that the settings describe. Raises ConfigError for a wrong list of ports."""
 
     def now() -> datetime:
         return datetime.now(UTC)

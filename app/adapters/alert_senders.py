@@ -65,7 +65,7 @@ class Senders:
         tls: ssl.SSLContext | None = None,
         deadline_s: float = DEADLINE_S,
     ) -> None:
-        """Raises InvalidInput for a list of ports that is none. `tls` stands in for the certificates of the machine."""
+        """Raises ConfigError for a list of ports that is none. `tls` stands in for the certificates of the machine."""
         policy = Policy(parse_ports(settings.alert_ports), settings.alert_private_networks)
         self._settings = settings
         self._now = now

@@ -63,7 +63,12 @@ class Outbound:
 
     async def check(self, url: str) -> None:
         """Raises InvalidInput for a URL that is refused as it is read, DeliveryError for what it resolves to."""
-        await self._addresses(self._policy.target(url))
+        target = self._policy.target(url)
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await self._addresses(target)
+        except TimeoutError:
+            raise DeliveryError(f"the name {target.host} was not resolved within {self._deadline_s:g} s") from None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send a body. Raises InvalidInput for the URL; DeliveryError, final where the address is refused."""

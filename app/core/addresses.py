@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, TypeAlias
 
-from app.core.errors import InvalidInput
+from app.core.errors import ConfigError, InvalidInput
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -148,10 +148,10 @@ class Policy:
 
 
 def parse_ports(written: str) -> frozenset[int]:
-    """The ports of a list such as "80,443". Raises InvalidInput for anything else."""
+    """The ports of a list such as "80,443". Raises ConfigError for anything else."""
     parts = [part.strip() for part in written.split(",") if part.strip()]
     if not all(part.isascii() and part.isdigit() and 0 < int(part) < 65_536 for part in parts):
-        raise InvalidInput(f"{written!r} is no list of ports such as 80,443")
+        raise ConfigError(f"EVENTPULSE_ALERT_PORTS: {written!r} is no list of ports such as 80,443")
     return frozenset(map(int, parts))
 
 

@@ -19,6 +19,7 @@ from app.adapters.records import DeadLetterPage, Facets, MessageFilter
 from app.classification import Classification, Classify
 from app.core.types import Event
 from app.service import EventDraft, Service
+from app.serving.alert_api import alert_routes
 from app.serving.evidence_api import evidence_routes
 from app.serving.export_api import export_routes
 from app.serving.feedback_api import feedback_routes
@@ -53,6 +54,7 @@ _TAGS = [
     },
     {"name": "feedback", "description": "What people say of messages, and what that says of the model."},
     {"name": "exports", "description": "Reports and tables to take along."},
+    {"name": "alerts", "description": "Who is told of incidents, what was delivered, and incidents as a feed."},
     {"name": "process", "description": "Is it there? No token is asked for."},
 ]
 
@@ -238,6 +240,7 @@ def build_api(service: Service, classify: Classify, settings: Settings) -> FastA
         incident_routes,
         evidence_routes,
         feedback_routes,
+        alert_routes,  # incidents.rss, before incidents.{form}
         export_routes,
     ):
         app.include_router(router, dependencies=guarded)

@@ -8,6 +8,7 @@ import secrets
 import uuid
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import parse_qs
 
 from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -28,6 +29,7 @@ from app.core.errors import (
     QueryError,
     StoreError,
 )
+from app.services.alert_feed import FEED_PATH, feed_key
 from app.settings import Settings
 
 OPEN_PATHS: Final = frozenset({"/health", "/ready"})
@@ -192,7 +194,7 @@ class BodyLimit:
 
 
 class BearerToken:
-    """Middleware that asks for a token, except at `OPEN_PATHS`."""
+    """Middleware that asks for a token, except at `OPEN_PATHS`, and for a feed's own key at a feed."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
@@ -200,18 +202,28 @@ class BearerToken:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on when it has the token."""
-        if scope["type"] == "lifespan" or self._open(scope) or self._known(scope):
+        if scope["type"] == "lifespan" or self._open(scope) or self._known(scope) or self._keyed(scope):
             await self._app(scope, receive, send)
             return
         words = "this API asks for a token: send the header Authorization: Bearer <token>"
         answer = refusal(401, "unauthorized", words, headers={"WWW-Authenticate": 'Bearer realm="eventpulse"'})
         await answer(scope, receive, send)
 
-    @staticmethod
-    def _open(scope: Scope) -> bool:
-        path, prefix = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
-        return scope["type"] == "http" and path.removeprefix(prefix) in OPEN_PATHS
+    def _open(self, scope: Scope) -> bool:
+        return scope["type"] == "http" and self._path(scope) in OPEN_PATHS
 
     def _known(self, scope: Scope) -> bool:
         scheme, _, given = dict(scope["headers"]).get(b"authorization", b"").partition(b" ")
         return scheme.lower() == b"bearer" and secrets.compare_digest(given.strip(), self._token)
+
+    def _keyed(self, scope: Scope) -> bool:
+        feed = FEED_PATH.fullmatch(self._path(scope)) if scope["type"] == "http" else None
+        if feed is None or scope["method"] not in ("GET", "HEAD"):
+            return False
+        given = parse_qs(bytes(scope["query_string"]).decode("latin-1")).get("key", [""])[0]
+        return secrets.compare_digest(given.encode(), feed_key(self._token.decode(), feed["event_id"]).encode())
+
+    @staticmethod
+    def _path(scope: Scope) -> str:
+        path, prefix = str(scope["path"]), str(scope.get("root_path", "")).rstrip("/")
+        return path.removeprefix(prefix)

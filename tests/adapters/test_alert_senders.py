@@ -10,6 +10,7 @@ import json
 import re
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -21,7 +22,7 @@ import trustme
 from app.adapters.alert_senders import Senders, signature_key, signed_headers
 from app.core.alert_content import Alert
 from app.core.alerts import Channel, ChannelKind
-from app.core.errors import DeliveryError, InvalidInput
+from app.core.errors import ConfigError, DeliveryError, InvalidInput
 from app.settings import Settings
 from cluster.ports import free_port
 from tests.fakes.alerts import SECRET, channel, entry
@@ -377,8 +378,18 @@ def test_a_name_that_is_not_known_yet_may_be_entered() -> None:
     senders.close()
 
 
+def test_a_name_server_that_hangs_keeps_nobody_from_entering_a_url() -> None:
+    def slow(host: str, port: int) -> list[str]:
+        time.sleep(0.2)
+        return ["127.0.0.1"]
+
+    senders = Senders(Settings(_env_file=None), resolve=slow, deadline_s=0.05)
+    asyncio.run(senders.check(ChannelKind.WEBHOOK, "https://slow.example.org/hook"))
+    senders.close()
+
+
 def test_a_wild_list_of_ports_is_refused_at_the_start() -> None:
-    with pytest.raises(InvalidInput, match="no list of ports"):
+    with pytest.raises(ConfigError, match="no list of ports"):
         Senders(Settings(alert_ports="http", _env_file=None))
 
 

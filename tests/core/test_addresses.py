@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.addresses import Policy, parse_ports
-from app.core.errors import InvalidInput
+from app.core.errors import ConfigError, InvalidInput
 from tests.fakes.urls import HOSTILE_NAMES, HOSTILE_URLS
 
 PUBLIC = Policy(frozenset({80, 443}))
@@ -95,5 +95,5 @@ def test_no_text_is_read_as_anything_but_a_public_host(text: str) -> None:
 def test_ports_are_read_from_a_list() -> None:
     assert parse_ports("80, 443,") == {80, 443}
     for written in ("80;443", "http", "70000", "0", "-1", "٨٠"):
-        with pytest.raises(InvalidInput):
+        with pytest.raises(ConfigError, match="EVENTPULSE_ALERT_PORTS"):
             parse_ports(written)
