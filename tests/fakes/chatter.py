@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from app.adapters.records import Progress, Record
 from app.adapters.store import Store
@@ -28,14 +28,18 @@ def time_of(step: float) -> datetime:
 class Chatter:
     """Puts messages into a store, a source a page. Steps are counted from START.
 
-    The usual is `usual` messages a step, every fifth negative, with a little variation that is always the same.
+    `name` begins the ids. The usual is `usual` messages a step, every fifth negative, with a little variation that is
+    always the same.
     """
 
-    def __init__(self, store: Store, *, source: str = "x", connector: str = "x_stream", usual: int = 6) -> None:
+    def __init__(
+        self, store: Store, *, source: str = "x", connector: str = "x_stream", usual: int = 6, name: str = "m"
+    ) -> None:
         self.store = store
         self.source = source
         self.connector = connector
         self.usual = usual
+        self.name = name
         self._number = 0
 
     def put(
@@ -65,11 +69,6 @@ class Chatter:
 
     def _record(self, at: datetime, label: Label) -> Record:
         self._number += 1
-        name = f"{self.source}-{self.connector}-{self._number}"
+        name = f"{self.name}-{self.source}-{self.connector}-{self._number}"
         message = Message(name, f"text of {name}", at, self.source, lang="en")
         return Record(message, Prediction(label, _PROBABILITIES[label], "fake-1", "fake"), content_hash(name), at)
-
-
-def after(step: float) -> timedelta:
-    """How long after START a step begins."""
-    return step * STEP
