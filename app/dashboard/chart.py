@@ -9,6 +9,8 @@ from typing import TypedDict
 
 from app.core.prevalence import share
 from app.core.types import CLASSES, Bucket, Label, SourceState, SourceStatus
+from app.dashboard.marks import Flag, Gap, Marks, Span
+from app.dashboard.markup import milliseconds
 from app.views import Timeline
 
 _FEWEST_PER_POINT = 5
@@ -39,7 +41,10 @@ class Line(TypedDict):
 
 
 class Chart(TypedDict):
-    """Everything the script needs. After `edge` nothing is known yet; `gap` says why, None draws nothing there."""
+    """Everything the script needs. After `edge` nothing is known yet; `gap` says why, None draws nothing there.
+
+    `gaps` are stretches before it in which a source was down; `selected` is the stretch that is selected.
+    """
 
     revision: str
     start: int
@@ -50,16 +55,16 @@ class Chart(TypedDict):
     span: int
     bars: Bars
     share: Line
-
-
-def _ms(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
+    incidents: list[Span]
+    flags: list[Flag]
+    gaps: list[Gap]
+    selected: tuple[int, int] | None
 
 
 def _bars(buckets: Iterable[Bucket]) -> Bars:
     bars: Bars = {"start": [], "negative": [], "neutral": [], "positive": [], "unscored": []}
     for bucket in buckets:
-        bars["start"].append(_ms(bucket.start))
+        bars["start"].append(milliseconds(bucket.start))
         for label, column in (
             (Label.NEGATIVE, bars["negative"]),
             (Label.NEUTRAL, bars["neutral"]),
@@ -88,16 +93,16 @@ def point_span(timeline: Timeline) -> int:
 def _line(timeline: Timeline, span: int, edge: int) -> Line:
     sums: dict[int, tuple[int, int]] = {}
     for bucket in timeline.buckets:
-        slot = _ms(bucket.start) // span * span
+        slot = milliseconds(bucket.start) // span * span
         negative, scored = _scored(bucket)
         before = sums.get(slot, (0, 0))
         sums[slot] = (before[0] + negative, before[1] + scored)
     line: Line = {"at": [], "value": [], "low": [], "high": [], "n": []}
-    first, last = _ms(timeline.start) // span * span, min(edge, _ms(timeline.end))
+    first, last = milliseconds(timeline.start) // span * span, min(edge, milliseconds(timeline.end))
     for slot in range(first, max(last, first), span):
         negative, scored = sums.get(slot, (0, 0))
         made = share(negative, scored) if scored >= _FEWEST_PER_POINT else None
-        line["at"].append((max(slot, _ms(timeline.start)) + min(slot + span, last)) // 2)
+        line["at"].append((max(slot, milliseconds(timeline.start)) + min(slot + span, last)) // 2)
         line["value"].append(round(made.value, 4) if made else None)
         line["low"].append(round(made.low, 4) if made else None)
         line["high"].append(round(made.high, 4) if made else None)
@@ -105,17 +110,24 @@ def _line(timeline: Timeline, span: int, edge: int) -> Line:
     return line
 
 
-def payload(timeline: Timeline, sources: Iterable[SourceStatus], now: datetime, revision: str) -> Chart:
-    """The chart of a timeline.
+def payload(
+    timeline: Timeline,
+    sources: Iterable[SourceStatus],
+    now: datetime,
+    revision: str,
+    marks: Marks,
+    selected: tuple[datetime, datetime] | None = None,
+) -> Chart:
+    """The chart of a timeline. A new `revision` lets go of the reader's zoom.
 
     It ends at `now`, at most a tenth of the window later, while a source is still to deliver.
     """
-    start, end = _ms(timeline.start), _ms(timeline.end)
-    edge = _ms(timeline.live_to) if timeline.live_to else None
+    start, end = milliseconds(timeline.start), milliseconds(timeline.end)
+    edge = milliseconds(timeline.live_to) if timeline.live_to else None
     late = edge is not None and any(source.state not in _OVER for source in sources)
-    right = max(end, min(_ms(now), end + (end - start) // 10)) if late else end
+    right = max(end, min(milliseconds(now), end + (end - start) // 10)) if late else end
     span = point_span(timeline)
-    shown = [bucket for bucket in timeline.buckets if _ms(bucket.start) <= (end if edge is None else edge)]
+    shown = [bucket for bucket in timeline.buckets if milliseconds(bucket.start) <= (end if edge is None else edge)]
     return {
         "revision": revision,
         "start": start,
@@ -126,6 +138,10 @@ def payload(timeline: Timeline, sources: Iterable[SourceStatus], now: datetime, 
         "span": span,
         "bars": _bars(shown),
         "share": _line(timeline, span, end if edge is None else edge),
+        "incidents": marks.spans(),
+        "flags": marks.flags(),
+        "gaps": marks.gaps(),
+        "selected": (milliseconds(selected[0]), milliseconds(selected[1])) if selected else None,
     }
 
 

@@ -6,37 +6,16 @@ from collections.abc import Iterable
 
 from app.core.prevalence import Difference, Share
 from app.core.types import Label, SourceState, SourceStatus
-from app.dashboard.markup import clock, day, duration, figure, isolated, safe
+from app.dashboard.markup import clock, day, duration, figure, isolated, safe, there
 from app.dashboard.view import source_name
+from app.services.words import SMALL_SAMPLE, messages_of, percent, with_interval
 from app.views import Basis, Overview
-
-SMALL_SAMPLE = 30
-"""Fewer scored messages than this are called a small sample."""
 
 LATE_S = 300.0
 """A source this many seconds behind is named."""
 
 _READING = frozenset({SourceState.CONNECTING, SourceState.LIVE, SourceState.WAITING})
 _WORDS = {Label.NEGATIVE: "Negative", Label.NEUTRAL: "Neutral", Label.POSITIVE: "Positive"}
-
-
-def percent(value: float) -> str:
-    """A share in whole percent; what is nearly none or nearly all does not become none or all."""
-    if 0 < value < 0.005:
-        return "under 1 %"
-    if 0.995 < value < 1:
-        return "over 99 %"
-    return f"{100 * value:.0f} %"
-
-
-def with_interval(share: Share) -> str:
-    """A share with its 95 % interval: "34 % (29-39)"."""
-    return f"{percent(share.value)} ({100 * share.low:.0f}-{100 * share.high:.0f})"
-
-
-def messages_of(number: int) -> str:
-    """A number of messages in words."""
-    return "1 message" if number == 1 else f"{figure(number)} messages"
 
 
 def points(change: Difference) -> str:
@@ -89,6 +68,37 @@ def _mix(overview: Overview) -> str:
     return f'<ul class="ep-mix" aria-label="Shares of scored messages">{"".join(parts)}</ul>' if parts else ""
 
 
+def _making(overview: Overview) -> str:
+    """How the shares were made, one click away; said at once where they were not corrected."""
+    correction = overview.correction
+    if not overview.shares:
+        return ""
+    if not correction.corrected:
+        reason = f" ({isolated(correction.reason)})" if correction.reason else ""
+        return f'<p class="ep-basis ep-down"><span>Not corrected for the classifier\'s errors{reason}</span></p>'
+    rows = "".join(
+        f'<tr><th scope="row">{word}</th><td>{with_interval(overview.shares[label])}</td>'
+        f"<td>{with_interval(overview.classified[label])}</td></tr>"
+        for label, word in _WORDS.items()
+    ).replace(" %", "\u00a0%")
+    if correction.labelled:
+        own = f" and on {messages_of(correction.labelled)} of this event that people judged"
+        more = ""
+    else:
+        own = ""
+        link = there("feedback", "Judge a hundred messages", event=overview.event.id)
+        more = f" Nobody has judged messages of this event yet. {link} that are drawn by lot, and they get narrower."
+    sets = f"{figure(len(correction.evaluation_sets))} labelled sets ({figure(correction.evaluated)} texts)"
+    return (
+        '<details class="ep-making" data-key="making"><summary>Corrected for the classifier\'s errors</summary>'
+        '<table class="ep-figures"><thead><tr><td></td><th scope="col">Corrected</th>'
+        f'<th scope="col">As classified</th></tr></thead><tbody>{rows}</tbody></table>'
+        f"<p>{count_sentence(overview.basis)}. The classifier's errors were measured on {sets}{own}. On other material "
+        f"it errs differently, so the intervals are wide; those on the right are the sampling error alone.{more}</p>"
+        "</details>"
+    )
+
+
 def _late(sources: Iterable[SourceStatus]) -> list[str]:
     return [
         f'<span class="ep-late">{isolated(source_name(source.source))} {duration(source.lag_s)} behind</span>'
@@ -121,7 +131,8 @@ def headline(overview: Overview, sources: Iterable[SourceStatus] = (), *, compar
     said = f'<strong>{lead}</strong><span class="ep-comma">{comma}</span><span class="ep-rest">{rest}</span>'.replace(
         " %", "\u00a0%"
     )
-    return f'<section class="ep-headline"><h1>{said}</h1>{_mix(overview)}{_basis(overview, sources)}</section>'
+    parts = (_mix(overview), _making(overview), _basis(overview, sources))
+    return f'<section class="ep-headline"><h1>{said}</h1>{"".join(parts)}</section>'
 
 
 def empty(title: str, text: str) -> str:

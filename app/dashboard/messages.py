@@ -6,9 +6,9 @@ import json
 
 from app.adapters.records import MessagePage, StoredMessage
 from app.core.types import Label
-from app.dashboard.headline import percent
 from app.dashboard.markup import clock, day, figure, isolated, safe
 from app.dashboard.view import country_name, source_name
+from app.services.words import percent
 
 PAGE = 20
 """Messages on a page."""
@@ -44,7 +44,7 @@ def card(item: StoredMessage) -> str:
         )
     foot = "".join(f"<li>{part}</li>" for part in meta)
     return (
-        f'<article class="ep-card ep-edge-{item.label}" data-key="{safe(message.id)}">'
+        f'<article class="ep-card ep-edge-{item.label}" data-key="{safe(message.id)}" tabindex="0">'
         f'<p class="ep-text" dir="auto">{safe(text)}{cut}</p><ul class="ep-meta">{foot}</ul></article>'
     )
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
-from gradio.components import Navbar
 from pydantic import ValidationError
 
 from app.adapters.artifact import MANIFEST, Manifest
@@ -15,7 +14,7 @@ from app.adapters.benchmarks import Benchmark, Compared, Measured, Side, newest
 from app.core.significance import Interval
 from app.dashboard.headline import empty
 from app.dashboard.markup import day, figure, isolated, safe
-from app.dashboard.page import MAIN, html
+from app.dashboard.shell import html, opened
 
 NONE = "–"
 _WORDS = {
@@ -47,8 +46,7 @@ class Models:
 
 def add_page(blocks: gr.Blocks, models: Models) -> None:
     """Add the page to the application, at /models; it is made anew whenever it is opened."""
-    with blocks.route("Models", "/models"):
-        Navbar(main_page_name=MAIN)
+    with opened(blocks, "Models"):
         shown = html(empty("Loading …", "Reading what the model says of itself."), elem_id="ep-models")
         blocks.load(models.html, None, shown, show_progress="hidden", api_visibility="private")
 

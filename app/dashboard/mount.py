@@ -5,27 +5,63 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Final
 
 import gradio as gr
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
 
-from app.dashboard.models import Models, add_page
-from app.dashboard.page import build
-from app.dashboard.theme import ASSETS, PLOTLY, STATIC, head, theme
+from app.dashboard import event_actions, event_page, feedback_actions, feedback_page, models, overview_page
+from app.dashboard.actions import Actions
+from app.dashboard.event_feed import EventFeed
+from app.dashboard.feedback_feed import FeedbackFeed
+from app.dashboard.live import Live
+from app.dashboard.overview_feed import OverviewFeed
+from app.dashboard.scope import Scopes
+from app.dashboard.shell import TITLE
+from app.dashboard.theme import ASSETS, PLOTLY, SCRIPTS, STATIC, STYLES, head, theme
+from app.dashboard.why import Desk, WhyFeed
 from app.service import Service
 from app.settings import Settings
+
+_MEDIA: Final = {".js": "text/javascript", ".css": "text/css"}
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def _asset(name: str, media: str) -> Callable[[], FileResponse]:
+def _asset(name: str) -> Callable[[], FileResponse]:
+    media = _MEDIA[(ASSETS / name).suffix]
+
     def answer() -> FileResponse:
         return FileResponse(ASSETS / name, media_type=media, headers={"Cache-Control": "no-cache"})
 
     return answer
+
+
+def feeds(service: Service, now: Callable[[], datetime]) -> Live:
+    """The panels of all pages. `now` is the clock, in UTC."""
+    scopes, desk = Scopes(service, now), Desk(service, now)
+    return Live(
+        {
+            overview_page.FEED: OverviewFeed(service, now),
+            event_page.FEED: EventFeed(service, desk, scopes, now),
+            event_page.WHY: WhyFeed(service, desk, scopes),
+            feedback_page.FEED: FeedbackFeed(service),
+        }
+    )
+
+
+def pages(service: Service, settings: Settings) -> gr.Blocks:
+    """The pages, in the order of the navigation."""
+    actions = Actions({**event_actions.actions(service), **feedback_actions.actions(service)})
+    blocks: gr.Blocks = gr.Blocks(analytics_enabled=False, title=TITLE, fill_width=True)
+    overview_page.add_page(blocks, service)
+    event_page.add_page(blocks, actions)
+    feedback_page.add_page(blocks, service)
+    models.add_page(blocks, models.Models(settings.model_dir, settings.state_dir))
+    return blocks
 
 
 def dashboard_app(
@@ -35,24 +71,22 @@ def dashboard_app(
 
     `settings` name the folders of the model and of the state; by default they are those of the environment.
     """
-    chosen = settings or Settings()
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.get(f"/{STATIC}/plotly.min.js")
     def plotly() -> FileResponse:
         return FileResponse(PLOTLY, media_type="text/javascript", headers={"Cache-Control": "max-age=604800"})
 
-    for name, media in (("page.js", "text/javascript"), ("dashboard.css", "text/css")):
-        app.add_api_route(f"/{STATIC}/{name}", _asset(name, media), response_class=FileResponse)
+    for name in (*SCRIPTS, *STYLES):
+        app.add_api_route(f"/{STATIC}/{name}", _asset(name), response_class=FileResponse)
+    app.include_router(feeds(service, now).router())
 
-    pages = build(service, now)
-    add_page(pages, Models(chosen.model_dir, chosen.state_dir))
     with warnings.catch_warnings():
         # Said of any application with several pages, also where rendering on the server is off.
         warnings.filterwarnings("ignore", "SSR mode is not supported", UserWarning)
         mounted: FastAPI = gr.mount_gradio_app(
             app,
-            pages,
+            pages(service, settings or Settings()),
             path="/",
             footer_links=[],
             run_history=False,

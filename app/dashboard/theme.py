@@ -11,23 +11,21 @@ import gradio as gr
 ASSETS = Path(str(files("app.dashboard") / "assets"))
 PLOTLY = Path(str(files("plotly") / "package_data" / "plotly.min.js"))
 STATIC = "dashboard-static"
+SCRIPTS = ("live.js", "page.js", "chart.js", "cards.js", "feedback.js")
+"""The page's own scripts, in the order in which they are loaded."""
+STYLES = ("dashboard.css", "feedback.css")
 
 _SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Helvetica Neue", "Arial", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 
-def script(name: str) -> str:
-    """The text of a script among the assets."""
-    return (ASSETS / name).read_text(encoding="utf-8")
-
-
 def head() -> str:
-    """What goes into the head of the page: the chart library and the page's own script, both from this server."""
+    """What goes into the head of the page: the chart library and the page's own files, all from this server."""
+    scripts = [f"plotly.min.js?v={version('plotly')}", *SCRIPTS]
     return (
-        f'<script src="{STATIC}/plotly.min.js?v={version("plotly")}" defer></script>'
-        f'<script src="{STATIC}/page.js" defer></script>'
-        f'<link rel="stylesheet" href="{STATIC}/dashboard.css">'
-        '<meta name="color-scheme" content="light dark">'
+        "".join(f'<script src="{STATIC}/{name}" defer></script>' for name in scripts)
+        + "".join(f'<link rel="stylesheet" href="{STATIC}/{name}">' for name in STYLES)
+        + '<meta name="color-scheme" content="light dark">'
     )
 
 

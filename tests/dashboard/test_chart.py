@@ -7,8 +7,9 @@ import pytest
 
 from app.core.types import Bucket, Count, Label, SourceState, SourceStatus
 from app.dashboard.chart import Chart, encode, payload, point_span
+from app.dashboard.marks import Marks
 from app.views import Timeline
-from tests.dashboard.fake_service import NOON
+from tests.dashboard.rig import NOON
 
 LIVE = (SourceStatus("e", "x", SourceState.LIVE),)
 DONE = (SourceStatus("e", "replay", SourceState.FINISHED),)
@@ -24,7 +25,7 @@ def timeline(*buckets: Bucket, live_to: datetime | None = NOON, minutes: int = 6
 
 
 def drawn(made: Timeline, sources: tuple[SourceStatus, ...] = LIVE, late_s: float = 0.0) -> Chart:
-    return payload(made, sources, NOON + timedelta(seconds=late_s), "r")
+    return payload(made, sources, NOON + timedelta(seconds=late_s), "r", Marks((), (), NOON))
 
 
 def ms(minutes_ago: float) -> int:

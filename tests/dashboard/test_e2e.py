@@ -1,4 +1,4 @@
-"""The page in a browser: it updates in place, runs nothing that people wrote, and asks nothing from outside."""
+"""The pages in a browser: they update in place, run nothing that people wrote, and ask nothing from outside."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ import uvicorn
 from fastapi import FastAPI
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service as Driver
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
+from app.core.incidents import Change
 from app.core.types import Label
 from app.dashboard.mount import dashboard_app
-from tests.dashboard.fake_service import EVENT, HOSTILE, NOON, FakeService, busy_service, message, some_statuses
+from tests.dashboard.rig import HOSTILE, NOON, Rig, an_incident, fill, record
 
 pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")]
 CHROMIUM = Path("/usr/bin/chromium")
@@ -37,21 +39,22 @@ FLAGS = (
 
 
 @pytest.fixture
-def service() -> FakeService:
-    made = busy_service(NOON, 400)
-    hostile = [message(9000 + n, NOON - timedelta(seconds=10 + n), text=text) for n, text in enumerate(HOSTILE)]
-    made.add(EVENT, *hostile)
-    return made
+def lively(rig: Rig) -> Rig:
+    fill(rig, 400)
+    hostile = [record(9000 + n, NOON - timedelta(seconds=10 + n), said=said) for n, said in enumerate(HOSTILE)]
+    rig.put(*hostile)
+    rig.incident(an_incident(1, hours_ago=2))
+    return rig
 
 
 @pytest.fixture
-def address(service: FakeService) -> Iterator[str]:
+def address(lively: Rig) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
 
         async def made() -> FastAPI:  # Gradio leaves a loop behind where none is running
-            return dashboard_app(service, service.clock)
+            return dashboard_app(lively.service, lively.clock, lively.settings)
 
         config = uvicorn.Config(asyncio.run(made()), log_level="error", timeout_graceful_shutdown=3)
         server = uvicorn.Server(config)
@@ -83,29 +86,86 @@ def requested(browser: webdriver.Chrome) -> set[str]:
     return {url.split("/")[2] for url in urls if url.startswith(("http", "ws"))}
 
 
-def test_the_page_lives(service: FakeService, address: str, browser: webdriver.Chrome) -> None:
+def text_of(browser: webdriver.Chrome, selector: str) -> str:
+    """The text of all elements of a selector."""
+    found: str = browser.execute_script(
+        "return [...document.querySelectorAll(arguments[0])].map((each) => each.innerText).join('\\n')", selector
+    )
+    return found
+
+
+def drag(browser: webdriver.Chrome, low: float, high: float) -> None:
+    """Drag over the chart, from one part of its width to another."""
+    stage = browser.find_element(By.CSS_SELECTOR, ".ep-stage")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", stage)
+    width = stage.size["width"]
+    left, right = (round(48 + part * (width - 60) - width / 2) for part in (low, high))
+    moves = ActionChains(browser).move_to_element_with_offset(stage, left, -40).click_and_hold()
+    moves.move_by_offset((right - left) // 2, 0).move_by_offset(
+        right - left - (right - left) // 2, 0
+    ).release().perform()
+
+
+def test_the_event_page_lives(lively: Rig, address: str, browser: webdriver.Chrome) -> None:
     wait = WebDriverWait(browser, 60)
-    browser.get(f"{address}/?event=vision-pro&window=6h")
+    browser.get(f"{address}/event?event=vision-pro&window=6h")
     wait.until(
         lambda d: d.find_elements(By.CSS_SELECTOR, ".ep-plot .main-svg") and d.find_elements(By.TAG_NAME, "article")
     )
     assert browser.find_element(By.CSS_SELECTOR, ".ep-headline h1").text.startswith("Negative share")
-    assert HOSTILE[0] in browser.find_element(By.CSS_SELECTOR, ".ep-list").text
-    assert browser.execute_script("return window.hacked ?? null") is None
+    assert HOSTILE[0] in text_of(browser, ".ep-list")
+    assert "high, open" in text_of(browser, ".ep-marks")
 
     zoom = "const p = document.querySelector('.ep-plot'); p.kept = 1; Plotly.relayout(p, {'xaxis.range': arguments})"
     browser.execute_script(zoom, "2026-11-23T08:00", "2026-11-23T10:00")
-    service.add(EVENT, message(9999, NOON, Label.NEGATIVE, "The newest of all."), statuses=some_statuses(NOON))
-    wait.until(lambda d: "The newest of all." in d.find_element(By.CSS_SELECTOR, ".ep-list").text)
+    lively.put(record(9999, NOON, Label.NEGATIVE, "The newest of all."))
+    wait.until(lambda d: "The newest of all." in text_of(d, ".ep-list"))
     shown = "const p = document.querySelector('.ep-plot'); return [p.kept, ...p.layout.xaxis.range.map(String)]"
     kept = browser.execute_script(shown)
     assert kept[0] == 1
     assert [edge[:13].replace("T", " ") for edge in kept[1:]] == ["2026-11-23 08", "2026-11-23 10"]
 
-    text = browser.find_element(By.CSS_SELECTOR, "#ep-filters [placeholder=battery]")
-    text.send_keys("newest")
+    drag(browser, 0.25, 0.75)
+    wait.until(lambda d: "start=2026-11-23T08" in d.current_url and "end=2026-11-23T09" in d.current_url)
+    wait.until(lambda d: "Messages, 08:" in text_of(d, "#ep-right h2") and "Why, 08:" in text_of(d, "#ep-left h2"))
+    assert browser.execute_script(shown)[0] == 1
+    browser.find_element(By.CSS_SELECTOR, "#ep-left .ep-see").click()
+    wait.until(lambda d: "statement=" in d.current_url and "Show all" in text_of(d, "#ep-right h2"))
+    browser.back()
+    browser.back()
+    wait.until(lambda d: "start=" not in d.current_url and "Messages in the window" in text_of(d, "#ep-right h2"))
+
+    search = browser.find_element(By.CSS_SELECTOR, "[data-name=text]")
+    search.send_keys("newest")
     wait.until(lambda d: "text=newest" in d.current_url and len(d.find_elements(By.TAG_NAME, "article")) == 1)
     assert "window=6h" in browser.current_url
     browser.refresh()
     wait.until(lambda d: len(d.find_elements(By.TAG_NAME, "article")) == 1)
+    carried = browser.find_element(By.CSS_SELECTOR, "#ep-pages a").get_attribute("href")
+    assert carried is not None
+    assert carried.endswith("/?event=vision-pro&window=6h")
+
+    browser.find_element(By.CSS_SELECTOR, ".ep-adding summary").click()
+    browser.find_element(By.CSS_SELECTOR, "[name=text]").send_keys(HOSTILE[0])
+    at = browser.find_element(By.CSS_SELECTOR, "[name=at]")
+    browser.execute_script("arguments[0].value = '2026-11-23T11:00'", at)
+    browser.find_element(By.CSS_SELECTOR, ".ep-adding .ep-primary").click()
+    wait.until(lambda d: HOSTILE[0] in text_of(d, ".ep-marks"))
+    browser.find_element(By.CSS_SELECTOR, ".ep-marks [data-act=unannotate]").click()
+    wait.until(lambda d: HOSTILE[0] not in text_of(d, ".ep-marks"))
+
+    assert browser.execute_script("return window.hacked ?? null") is None
     assert requested(browser) == {address.removeprefix("http://")}
+
+
+def test_the_overview_lives(lively: Rig, address: str, browser: webdriver.Chrome) -> None:
+    wait = WebDriverWait(browser, 60)
+    browser.get(address)
+    wait.until(lambda d: "incident 1" in text_of(d, ".ep-event .ep-state"))
+    assert "has no verdict yet" in text_of(browser, ".ep-notice")
+    browser.execute_script("document.querySelector('.ep-event').kept = 1")
+    lively.incident(an_incident(1, hours_ago=2, hours=1, revision=2), Change.CLOSED)
+    wait.until(lambda d: text_of(d, ".ep-event .ep-state") == "calm" and not text_of(d, ".ep-notice"))
+    assert browser.execute_script("return document.querySelector('.ep-event').kept") == 1
+    browser.find_element(By.CSS_SELECTOR, ".ep-event a").click()
+    wait.until(lambda d: "/event?event=vision-pro" in d.current_url and "Negative share" in text_of(d, ".ep-headline"))

@@ -1,18 +1,26 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from app.core.prevalence import Difference, difference, share
+from app.core.prevalence import Difference, Share, difference, share
 from app.core.types import CLASSES, Count, Event, Label, SourceState, SourceStatus
-from app.dashboard.headline import headline, percent, points, sentence
-from app.views import Basis, Overview
-from tests.dashboard.fake_service import NOON
+from app.dashboard.headline import headline, points, sentence
+from app.views import Basis, Correction, Overview
+from tests.dashboard.rig import NOON
+
+
+CORRECTED = Correction(True, ("minilm-7",), ("a-set", "b-set"), 4_000, 0, None)
+PLAIN = Correction(False, ("minilm-7",), (), 0, 0, "the errors of minilm-7 were not measured")
 
 
 def overview(
-    counts: tuple[int, int, int, int], before: tuple[int, int] | None = None, name: str = "Launch"
+    counts: tuple[int, int, int, int],
+    before: tuple[int, int] | None = None,
+    name: str = "Launch",
+    correction: Correction = CORRECTED,
 ) -> Overview:
     """Of negative, neutral, positive and unscored messages; `before` is the negative and scored ones."""
     found = {label: Count(number, number) for label, number in zip(Label, counts, strict=True)}
@@ -24,7 +32,8 @@ def overview(
     basis = Basis(total.raw, total.distinct, counts[3], ("minilm-7",), NOON, ("newsapi",))
     change = difference(now, previous) if now and previous else None
     start = NOON - timedelta(hours=24)
-    return Overview(Event("launch", name, "launch"), start, NOON, found, shares, previous, change, basis, 1)
+    event = Event("launch", name, "launch")
+    return Overview(event, start, NOON, found, shares, shares, correction, previous, change, basis, 1)
 
 
 def test_a_share_comes_with_its_interval_its_change_and_what_it_rests_on() -> None:
@@ -65,13 +74,6 @@ def test_no_messages_and_no_scored_messages_are_no_share() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(0.0, "0 %"), (0.001, "under 1 %"), (0.5, "50 %"), (0.999, "over 99 %"), (1.0, "100 %")]
-)
-def test_nearly_none_is_not_none(value: float, said: str) -> None:
-    assert percent(value) == said
-
-
-@pytest.mark.parametrize(
     ("low", "high", "said"),
     [
         (0.06, 0.11, "6 to 11 points"),
@@ -101,3 +103,28 @@ def test_the_headline_says_the_whole_sentence(compare: bool) -> None:
     for tag in ("<strong>", "</strong>", '<span class="ep-comma">', '<span class="ep-rest">', "</span>"):
         inner = inner.replace(tag, "")
     assert inner.replace("\u00a0", " ") == sentence(made, compare=compare).replace("'", "&#x27;")
+
+
+def test_a_share_that_was_corrected_has_the_uncorrected_one_a_click_away_and_what_it_was_measured_on() -> None:
+    made = overview((40, 40, 40, 0))
+    plain = {label: Share(0.5, 0.4, 0.6, 120) for label in CLASSES}
+    html = headline(replace(made, classified=plain))
+    folded = html[html.index("<details") : html.index("</details>")].replace("\u00a0", " ")
+    assert "Corrected for the classifier's errors</summary>" in folded
+    assert "<td>33 % (26-42)</td><td>50 % (40-60)</td>" in folded
+    assert "120 messages, 120 distinct" in folded
+    assert "measured on 2 labelled sets (4,000 texts)." in folded
+    assert 'href="feedback?event=launch"' in folded
+
+
+def test_messages_that_people_judged_are_named() -> None:
+    html = headline(overview((40, 40, 40, 0), correction=replace(CORRECTED, labelled=34)))
+    assert "(4,000 texts) and on 34 messages of this event that people judged." in html
+    assert "Nobody has judged" not in html
+
+
+def test_a_share_that_was_not_corrected_says_so_and_why() -> None:
+    html = headline(overview((40, 40, 40, 0), correction=PLAIN))
+    assert "Not corrected for the classifier's errors (<bdi>the errors of minilm-7 were not measured</bdi>)" in html
+    assert "<details" not in html
+    assert "corrected" not in headline(overview((0, 0, 0, 3), correction=PLAIN)).lower()

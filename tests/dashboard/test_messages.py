@@ -2,16 +2,25 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import datetime
 from html.parser import HTMLParser
 
 import pytest
 
-from app.adapters.records import MessagePage
+from app.adapters.records import MessagePage, StoredMessage
 from app.core.types import Label
 from app.dashboard.messages import card, encode
-from tests.dashboard.fake_service import HOSTILE, NOON, message
+from tests.dashboard.rig import HOSTILE, NOON, record
 
 OURS = {"article", "p", "ul", "li", "span", "i", "bdi", "time"}
+
+
+def message(
+    number: int, at: datetime, label: Label = Label.NEUTRAL, text: str | None = None, **fields: str
+) -> StoredMessage:
+    """A message as the store gives it."""
+    made = record(number, at, label, text, **fields)
+    return StoredMessage(made.message, made.prediction, 0, made.content_hash, at, at)
 
 
 class Tags(HTMLParser):
@@ -50,7 +59,7 @@ def test_hostile_fields_are_escaped_too(field: str) -> None:
 def test_a_hostile_id_stays_in_its_attribute() -> None:
     item = message(1, NOON)
     found = Tags(card(replace(item, message=replace(item.message, id='" onclick="alert(1)'))))
-    assert found.names <= {"class", "data-key", "dir", "aria-hidden", "data-form", "datetime", "title"}
+    assert found.names <= {"class", "data-key", "dir", "aria-hidden", "data-form", "datetime", "title", "tabindex"}
 
 
 def test_control_characters_and_lone_surrogates_do_no_harm() -> None:

@@ -11,8 +11,7 @@ from app.adapters.artifact import MANIFEST, Manifest
 from app.adapters.benchmarks import folder_for, write_results
 from app.dashboard.models import Models, benchmark, model, score_name, table
 from app.dashboard.mount import dashboard_app
-from app.settings import Settings
-from tests.dashboard.fake_service import FakeService
+from tests.dashboard.rig import Rig
 from tests.fakes.benchmark import HOSTILE, MADE_AT, some_benchmark
 
 MODEL = Manifest(
@@ -113,11 +112,9 @@ def test_the_page_is_read_anew_each_time(tmp_path: Path) -> None:
     assert "1,234 texts a second" in page.html()
 
 
-def test_the_dashboard_has_the_page(tmp_path: Path) -> None:
+def test_the_dashboard_has_the_page(rig: Rig) -> None:
     async def made() -> FastAPI:  # Gradio leaves a loop behind where none is running
-        service = FakeService()
-        settings = Settings(_env_file=None, state_dir=tmp_path, model_dir=tmp_path)
-        return dashboard_app(service, service.clock, settings)
+        return dashboard_app(rig.service, rig.clock, rig.settings)
 
     gradio = next(route for route in asyncio.run(made()).routes if hasattr(getattr(route, "app", None), "get_blocks"))
     pages = [(path, name) for path, name, *_ in gradio.app.get_blocks().pages]

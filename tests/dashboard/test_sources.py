@@ -7,7 +7,7 @@ import pytest
 from app.core.types import SourceState, SourceStatus
 from app.dashboard.sources import billed, next_step, table
 from app.views import Statuses
-from tests.dashboard.fake_service import EVENT, NOON, some_statuses
+from tests.dashboard.rig import EVENT, NOON
 
 
 def status(state: SourceState, source: str = "x", **fields: int) -> SourceStatus:
@@ -53,7 +53,8 @@ def test_every_state_has_words(state: SourceState) -> None:
 
 def test_the_table_shows_lag_and_escapes_details() -> None:
     hostile = SourceStatus("e", "x", SourceState.ERROR, "<img src=x onerror=alert(1)>")
-    html = table(Statuses((*some_statuses(NOON), hostile), 3), EVENT)
+    late = SourceStatus("e", "replay", SourceState.LIVE, "", NOON, 912.0)
+    html = table(Statuses((late, hostile), 3), EVENT)
     assert "15 min behind" in html
     assert "<img" not in html
 

@@ -1,23 +1,99 @@
-// Times on the page are written in UTC; here they become the reader's own, with the zone shown and UTC on hover.
+// Times become the reader's own, the menu opens, and forms reach the server.
 (() => {
   "use strict";
+  const ep = (window.ep ??= {});
   const time = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
   const forms = {
     clock: new Intl.DateTimeFormat(undefined, { ...time, second: "2-digit", timeZoneName: "short" }),
     minute: new Intl.DateTimeFormat(undefined, { ...time, timeZoneName: "short" }),
+    bare: new Intl.DateTimeFormat(undefined, time),
     day: new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", ...time, timeZoneName: "short" }),
   };
-  const localise = (root) => {
+  // Times are written in UTC, which stays on hover.
+  ep.localise = (root) => {
     for (const element of root.querySelectorAll("time[data-form]")) {
       const text = forms[element.dataset.form].format(new Date(element.dateTime));
       if (element.textContent !== text) element.textContent = text;
     }
+    for (const input of root.querySelectorAll("input[data-utc]")) {
+      const at = new Date(input.dataset.utc);
+      if (!Number.isNaN(at.getTime())) input.setAttribute("value", new Date(at - at.getTimezoneOffset() * 60000).toISOString().slice(0, 16));
+    }
+  };
+
+  // What people do goes to the server as a name and fields; the answer is HTML, and the page looks again at once.
+  const fields = (form) => {
+    const made = {};
+    for (const [name, value] of new FormData(form)) made[name] = name in made ? [].concat(made[name], value) : value;
+    for (const input of form.querySelectorAll("input[data-utc]")) {
+      made[input.name] = input.value ? new Date(input.value).toISOString() : "";
+    }
+    return made;
+  };
+  ep.act = async (name, values) => {
+    const done = await ep.server.act([name, values]);
+    if (done.ok) ep.refresh();
+    return done;
+  };
+  const perform = async (button, name, values, place) => {
+    if (button?.ariaDisabled === "true") return null;
+    button?.setAttribute("aria-disabled", "true");
+    try {
+      const done = await ep.act(name, values);
+      if (place) ep.patch(place, done.html);
+      return done;
+    } catch (error) {
+      if (place) place.textContent = "The server did not answer. Try again.";
+      return null;
+    } finally {
+      button?.removeAttribute("aria-disabled");
+    }
+  };
+  document.addEventListener("submit", async (event) => {
+    const form = event.target;
+    if (!form.dataset.act) return;
+    event.preventDefault();
+    const name = event.submitter?.dataset.act ?? form.dataset.act;
+    const done = await perform(event.submitter, name, fields(form), form.querySelector("[data-answer]"));
+    if (done?.ok && !event.submitter?.dataset.act) {
+      delete form.dataset.touched;
+      if (form.dataset.after === "reset") form.reset();
+    }
+  });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.("button[data-act][type=button]");
+    if (button) {
+      const place = button.closest("[data-actions]")?.querySelector("[data-answer]") ?? null;
+      perform(button, button.dataset.act, JSON.parse(button.dataset.fields ?? "{}"), place);
+    }
+    const menu = event.target.closest?.(".ep-menu");
+    const open = menu?.getAttribute("aria-expanded") === "true";
+    for (const each of document.querySelectorAll(".ep-menu")) each.setAttribute("aria-expanded", `${each === menu && !open}`);
+  });
+
+  // On a wide screen what is in a drawer is always shown.
+  const wide = window.matchMedia("(min-width: 641px)");
+  const drawers = () => {
+    for (const drawer of document.querySelectorAll("details.ep-drawer:not([data-set])")) {
+      drawer.dataset.set = "";
+      drawer.open = wide.matches;
+    }
+  };
+  wide.addEventListener("change", () => {
+    for (const drawer of document.querySelectorAll("details.ep-drawer")) drawer.open = wide.matches;
+  });
+  const look = () => {
+    ep.localise(document);
+    drawers();
+    const page = document.querySelector("#ep-pages [aria-current=page]")?.textContent;
+    const title = page ? `${page} · EventPulse` : "EventPulse";
+    if (document.title !== title) document.title = title;
   };
   const watch = () => {
-    new MutationObserver(() => localise(document)).observe(document.body, {
+    new MutationObserver(look).observe(document.body, {
       childList: true, subtree: true, characterData: true, attributes: true, attributeFilter: ["datetime"],
     });
-    localise(document);
+    look();
   };
   if (document.body) watch();
   else document.addEventListener("DOMContentLoaded", watch);
