@@ -29,8 +29,8 @@ def explain(window: Posts, before: Posts | None, rest: Posts | None = None) -> D
     messages within one microsecond does not matter, and the same messages always give the same answer.
     """
     if not len(window):
-        return Drivers(rate=0.0, rate_before=before.rate if before else None)
-    inside, outside = Texts.of(window), Texts.of(before or _nothing())
+        return Drivers(rate=0.0, rate_before=None if before is None else before.rate)
+    inside, outside = Texts.of(window), Texts.of(_nothing() if before is None else before)
     compared = outside if rest is None else Texts.of(rest)
     corpus = read([*inside.strings(), *compared.strings(), *(outside.strings() if rest is not None else ())])
     # People who write for longer say more: on the side before, each counts anew in every stretch like the window.
@@ -42,7 +42,7 @@ def explain(window: Posts, before: Posts | None, rest: Posts | None = None) -> D
     columns = [by_column(by, inside, outside) for by in _COLUMNS]
     return Drivers(
         rate=window.rate,
-        rate_before=before.rate if before else None,
+        rate_before=None if before is None else before.rate,
         phrases=tuple(group.phrase for group in groups[:MOST_PHRASES]),
         stories=tuple(line.story for line in lines),
         breakdowns=(by_story(lines, inside, outside), *(column for column in columns if column is not None)),

@@ -75,7 +75,7 @@ def words_of(piece: str) -> list[str]:
         return [""]
     else:
         made = _folded(piece)
-    return [*made, ""] if lowered[-1:] in _CLOSERS else made
+    return [*made, ""] if lowered.endswith(tuple(_CLOSERS)) else made
 
 
 def _folded(piece: str) -> list[str]:

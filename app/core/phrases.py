@@ -127,22 +127,21 @@ def _words(counted: Sequence[Grams], place: int) -> tuple[int, ...]:
 def _fold(corpus: Corpus, candidates: Sequence[_Candidate]) -> list[list[_Candidate]]:
     """Candidates that the same texts use, together: the strongest first in each, and in the order of these."""
     folded: list[list[_Candidate]] = []
-    marks: list[NDArray[np.bool_]] = []
+    marks: list[NDArray[np.bool_]] = []  # of the texts of the strongest
+    contents: list[set[int]] = []
     for candidate in candidates:
         content = {word for word in candidate.words if corpus.kinds[word] >= CHARACTER}
-        for group, mark in zip(folded, marks, strict=True):
-            head = group[0]
+        for group, mark, known in zip(folded, marks, contents, strict=True):
             both = int(mark[candidate.texts].sum())
-            fewer, more = sorted((len(head.texts), len(candidate.texts)))
-            if content.isdisjoint(head.words):
-                same = both >= max(_ALL_TEXTS * fewer, _SAME_TEXTS * more)
-            else:
-                same = both >= _SAME_TEXTS * fewer
-            if same:
+            fewer, more = sorted((len(group[0].texts), len(candidate.texts)))
+            overlap = max(_ALL_TEXTS * fewer, _SAME_TEXTS * more) if content.isdisjoint(known) else _SAME_TEXTS * fewer
+            if both >= overlap:
                 group.append(candidate)
+                known.update(content)
                 break
         else:
             folded.append([candidate])
+            contents.append(content)
             marks.append(np.zeros(int(corpus.texts[-1]) + 1, dtype=bool))
             marks[-1][candidate.texts] = True
     return folded

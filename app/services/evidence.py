@@ -191,15 +191,17 @@ class Evidence:
 
     def _make(self, asked: _Asked) -> _Made:
         inside = self._store.windows.read(asked.event_id, asked.where, MOST_MESSAGES)
-        before = self._store.windows.read(asked.event_id, asked.before, MOST_BEFORE) if asked.before else None
+        before = (
+            self._store.windows.read(asked.event_id, asked.before, MOST_BEFORE) if asked.before is not None else None
+        )
         rest = None
         if asked.against is Against.REST:
             everything = self._store.windows.read(asked.event_id, replace(asked.where, label=None), MOST_MESSAGES)
             rest = everything.only(set(CLASSES) - {asked.where.label})
         return _Made(
             Ground.of(asked.where, inside),
-            Ground.of(asked.before, before) if asked.before and before else None,
-            Ground.of(asked.where, rest) if rest else None,
+            Ground.of(asked.before, before) if asked.before is not None and before is not None else None,
+            None if rest is None else Ground.of(asked.where, rest),
             explain(inside, before, rest),
         )
 
