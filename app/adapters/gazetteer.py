@@ -17,6 +17,7 @@ import marisa_trie
 import numpy as np
 from numpy.typing import NDArray
 
+from app.core.errors import ConfigError
 from app.core.place_names import Kind, Place
 from app.core.places import Resolver
 
@@ -31,9 +32,12 @@ _REMEMBERED: Final = 4096
 
 
 class ShippedGazetteer:
-    """`app.core.place_names.Gazetteer` over the shipped files. Raises OSError where they are missing."""
+    """`app.core.place_names.Gazetteer` over the shipped files. Raises ConfigError where they are missing."""
 
     def __init__(self, folder: Path = DATA) -> None:
+        for name in (NAMES, AREAS, CITIES):
+            if not (folder / name).is_file():
+                raise ConfigError(f"{folder / name} is missing: install EventPulse again, or run pipelines.gazetteer")
         self._names = marisa_trie.RecordTrie(FORMAT).mmap(str(folder / NAMES))
         areas = json.loads((folder / AREAS).read_text("utf-8"))
         self._areas: list[str] = areas["areas"]

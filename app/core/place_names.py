@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Final, NamedTuple, Protocol
 
 from app.core.place_text import Words, key
-from app.core.place_words import AWAY, BESIDE, LONE_STATES, PARTS_OF_CITIES, WORDS_LIKE_CODES, WORLD
+from app.core.place_words import AWAY, BESIDE, LONE_STATES, PARTS_OF_CITIES, SMALL_WORDS, WORDS_LIKE_CODES, WORLD
 
 _LONGEST_NAME: Final = 4  # words of a country or region behind or before something else
 _HAN: Final = re.compile("[\u4e00-\u9fff]{3,}")
@@ -92,8 +92,7 @@ class Reader:
         if not self._gazetteer.places(words.name) and WORLD.issuperset(set(tokens) - BESIDE):
             return []
         if found := self._named(words.name):
-            weak = found.name in WORDS_LIKE_CODES and not "".join(words.raw).isupper()
-            return [Piece(found.places, 0, found.name, weak)]
+            return [Piece(found.places, 0, found.name, _is_weak(found.name, "".join(words.raw)))]
         return (
             self._behind(words, tokens)
             or self._before(tokens)
@@ -170,3 +169,7 @@ class Reader:
             if places := self._gazetteer.places(name[:length]):
                 return [Piece(tuple(places), name=name[:length])]
         return []
+
+
+def _is_weak(name: str, raw: str) -> bool:
+    return name in (WORDS_LIKE_CODES if raw.islower() else SMALL_WORDS) and not raw.isupper()

@@ -17,7 +17,7 @@ _LETTERS: Final = {
 }
 _MARKS = re.compile("[\u0300-\u036f]+")  # the accents of Latin, Greek and Cyrillic; the vowels of other scripts stay
 # \w has no vowel signs of Indic scripts (Mc, Mn), which are part of the word there.
-_GAPS = re.compile("[^\\w\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]+|_+")
+_GAPS = re.compile("(?:[^\\w\u0900-\u0dff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]|_)+")
 _SPELLED = re.compile(r"\b(\w) (?=\w\b)")
 _SHORT = {"st": "saint", "ste": "sainte", "ft": "fort", "mt": "mount"}
 

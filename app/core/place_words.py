@@ -19,9 +19,9 @@ BESIDE: Final = _words(
     village district county state province prefecture region area metro metropolitan metroplex greater inner outer
     downtown uptown midtown central centre center suburb suburbs suburban burbs rural urban upstate north south east
     west northern southern eastern western northeast northwest southeast southwest northeastern northwestern
-    southeastern southwestern ne nw se sw nth sth mid upper lower sunny rainy beautiful lovely great good old little
-    hot cold proud cool real true pure local only baby bound ish forever yall yo innit duh representing repping rep
-    via moment minute time being vivo viviendo nacido cerca ciudad cidade estado provincia ville
+    southeastern southwestern ne nw se sw nth sth mid upper lower sunny rainy beautiful lovely great good old hot
+    cold proud cool real true pure local only baby bound ish forever yall yo innit duh representing repping rep via
+    moment minute time being vivo viviendo nacido cerca ciudad cidade estado provincia ville
     """
 )
 
@@ -52,6 +52,9 @@ WORDS_LIKE_CODES: Final = _words(
     pan pol tat ton col con colo
     """
 )
+
+# Those of them that are words even with a capital ("Me, Or").
+SMALL_WORDS: Final = _words("am an and are as at be by can do go he hi in is it me miss my no oh ok on or per so to us")
 
 # US states whose two letters stand for nothing else that people write as a place.
 LONE_STATES: Final = _words(
@@ -112,7 +115,7 @@ PARTS_OF_CITIES: Final = frozenset(
     north pole, old boston, old city, old town, p town, queen city, river city, road town, salt river, san
     pedro, san juan, santa cruz, santa maria, santa rosa, smith station, star city, star hill, sun city, temple
     city, the     bridge, the     village, the crossing, the d, the falls, the gap, the hill, the hills, the peak,
-    the river, the valley, times square, treaty port, union city, universal city, university     place, university
-    city, university park, victoria city, west end, west park, west town, white house
+    the river, the valley, times square, treaty port, union city, universal city, university     city, university
+    place, university park, victoria city, west end, west park, west town, white house
     """.split(",")
 )

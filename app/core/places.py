@@ -215,6 +215,8 @@ class Resolver:
     def _agrees_unknown(container: Place, named: Piece, words: int) -> float:
         if container.kind is not Kind.CODE or not words:
             return _left(words)
+        if named.weak:
+            return 0.0
         if container.area[2:]:
             # A state; what other countries use the same two letters for needs a city that is known there.
             return _left(words) if container.country == "US" or (words <= 2 and not _is_state(named)) else 0.0

@@ -94,3 +94,30 @@ def test_records_join_predictions_with_what_was_scored() -> None:
     made = records(messages, [True, False, True], said, START)
     assert [record.prediction for record in made] == [said[0], None, said[1]]
     assert [record.content_hash for record in made] == [content_hash(each.text) for each in messages]
+
+
+def test_the_country_is_where_the_source_says_or_else_what_the_profile_says() -> None:
+    asked: list[str] = []
+
+    def country_of(location: str) -> str | None:
+        asked.append(location)
+        return {"Leeds": "GB"}.get(location)
+
+    incoming = [
+        replace(message(1), country="FR", location="Leeds"),
+        replace(message(2), location="Leeds"),
+        replace(message(3), location="in your heart"),
+        message(4),
+        replace(message(5), publisher="Der Spiegel", url="https://www.spiegel.de/a", location="Leeds"),
+        replace(message(6), publisher="Reuters", url="https://www.reuters.com/a"),
+    ]
+    prepared = Preparer(_event(), ENGLISH, country_of).prepare(incoming)
+    assert [kept.country for kept in prepared.messages] == ["FR", "GB", None, None, "DE", None]
+    assert asked == ["Leeds", "in your heart"]
+
+
+def test_an_event_in_some_countries_takes_those_whose_profile_is_there() -> None:
+    incoming = [replace(message(i), location=place) for i, place in enumerate(["Lyon, France", "Mars", "Lyon, TX", ""])]
+    prepared = Preparer(_event(countries=("FR",)), ENGLISH).prepare(incoming)
+    assert [(kept.id, kept.country) for kept in prepared.messages] == [("m0", "FR")]
+    assert prepared.unmatched == 3
