@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from app.adapters.artifact import verify
+from app.adapters.artifact import CONFUSION, verify
 from app.adapters.classifiers import TextClassifier
 from app.adapters.onnx import OnnxClassifier
 from app.core.errors import ConfigError
@@ -38,7 +38,8 @@ class Contestant:
 def artifact(folder: Path, *, threads: int = 2) -> Contestant:
     """The model in an artifact folder. Raises ModelNotFound when it does not verify."""
     manifest = verify(folder)
-    files = json.dumps(manifest.files, sort_keys=True)
+    # What an evaluation found out about a model is no part of what answers.
+    files = json.dumps({name: found for name, found in manifest.files.items() if name != CONFUSION}, sort_keys=True)
     make = partial(OnnxClassifier, folder.resolve(), threads=threads)
     return Contestant(manifest.model, "model", make, fingerprint=hashlib.sha256(files.encode()).hexdigest())
 

@@ -48,9 +48,11 @@ def test_another_model_or_the_frozen_set_alone_are_refused() -> None:
 def test_the_folder_keeps_its_version_and_verifies(tmp_path: Path) -> None:
     folder = artifact_folder(tmp_path / "model")
     model = artifact(folder).name
+    before = artifact(folder)
     found = add_confusion(folder, evaluated(model, "one"))
     assert verify(folder).model == model
     assert read_confusion(folder) == found
+    assert artifact(folder).fingerprint == before.fingerprint  # earlier answers are still its own
 
 
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
