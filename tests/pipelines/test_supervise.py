@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app.adapters.store import Store
 from app.core.types import Count, Event, SourceState
 from app.settings import Settings
+from pipelines.detect import Outcome
 from pipelines.supervise import Supervisor, ensure_replay_event
 from tests.fakes.pipeline import FakeClassifier
 
@@ -28,13 +30,32 @@ def _settings(folder: Path) -> Settings:
     return Settings(_env_file=None, replay_path=_recording(folder), replay_event="Launch", replay_speed=0)
 
 
+class Counts:
+    """How often the tests of events went well, and how often not."""
+
+    def __init__(self) -> None:
+        self.went: list[tuple[Outcome, float, Sequence[float]]] = []
+        self.refused = 0
+
+    def tested(self, done: Outcome, seconds: float, notice_s: Sequence[float]) -> None:
+        self.went.append((done, seconds, notice_s))
+
+    def failed(self) -> None:
+        self.refused += 1
+
+
 def _supervise(
-    store: Store, settings: Settings, until: Callable[[], bool], then: Callable[[], None] | None = None
+    store: Store,
+    settings: Settings,
+    until: Callable[[], bool],
+    then: Callable[[], None] | None = None,
+    watcher: Counts | None = None,
 ) -> None:
     """Run a supervisor until the condition holds, do something, and wait for the condition after it."""
 
     async def run() -> None:
-        task = asyncio.create_task(Supervisor(store, FakeClassifier(), settings, ENGLISH).run(poll_s=0.01))
+        supervisor = Supervisor(store, FakeClassifier(), settings, ENGLISH, watcher)
+        task = asyncio.create_task(supervisor.run(poll_s=0.01))
         try:
             async with asyncio.timeout(20):
                 while not (task.done() or await asyncio.to_thread(until)):
@@ -91,3 +112,26 @@ def test_an_event_that_comes_later_is_followed_and_one_that_goes_ends_quietly(tm
     _supervise(store, settings, lambda: len(store.statuses("gone")) == 2, later)
     _supervise(store, settings, lambda: _finished(store))
     assert [event.id for event in store.events()] == ["launch"]
+
+
+def _tested(store: Store) -> bool:
+    return store.incidents.detector("launch") is not None
+
+
+def test_what_is_stored_is_tested(tmp_path: Path, store: Store) -> None:
+    settings, counts = _settings(tmp_path), Counts()
+    ensure_replay_event(store, settings)
+    _supervise(store, settings, lambda: _tested(store) and bool(counts.went), watcher=counts)
+    assert counts.refused == 0
+    assert {(done.told, done.late, tuple(notice_s)) for done, _, notice_s in counts.went} == {((), 0, ())}
+
+
+def test_a_test_that_the_database_refuses_stops_nothing(tmp_path: Path, store: Store) -> None:
+    settings, counts = _settings(tmp_path), Counts()
+    ensure_replay_event(store, settings)
+    with sqlite3.connect(tmp_path / "eventpulse.db") as blocked:
+        blocked.execute("CREATE TRIGGER full BEFORE INSERT ON detector_state BEGIN SELECT RAISE(ABORT, 'no'); END")
+    blocked.close()
+    _supervise(store, settings, lambda: _finished(store) and counts.refused > 0, watcher=counts)
+    assert not _tested(store)
+    assert sum(store.totals("launch").values(), Count()) == Count(5, 5)
