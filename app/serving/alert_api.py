@@ -126,10 +126,14 @@ def list_alert_deliveries(
     return service.alerts.deliveries(channel_id=channel_id, event_id=event_id, state=state, limit=limit, after=after)
 
 
+_FEED_EXAMPLE: Final = (
+    '<?xml version="1.0" encoding="utf-8"?>\n<rss version="2.0"><channel><title>Apple Vision Pro launch: incidents'
+    "</title><link>http://127.0.0.1:8000/incidents?event=apple-vision-pro-launch</link></channel></rss>"
+)
 _FEED_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "RSS 2.0, the latest incident first.",
-        "content": {"application/rss+xml": {"schema": {"type": "string"}}},
+        "content": {"application/rss+xml": {"schema": {"type": "string"}, "example": _FEED_EXAMPLE}},
     },
     **answers(None, 404, 422),
 }
