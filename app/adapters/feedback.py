@@ -63,6 +63,11 @@ class FeedbackStore:
         with self._database.read() as connection:
             return feedback_tables.log(connection, event_id)
 
+    def version(self) -> int:
+        """Grows with every row of the log; cheap to ask."""
+        with self._database.read() as connection:
+            return feedback_tables.newest(connection)
+
     def page(self, event_id: str, *, limit: int = 50, after: str | None = None) -> JudgementPage:
         """A page of the log, the latest first. Raises InvalidInput for a limit or an `after` that cannot be."""
         with self._database.read() as connection:

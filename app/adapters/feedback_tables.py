@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, and_, insert, select
+from sqlalchemy import Connection, Row, Select, and_, func, insert, select
 
 from app.adapters.database import among, micros, moment, storable
 from app.adapters.schema import feedback as table
@@ -93,6 +93,11 @@ def log(connection: Connection, event_id: str | None = None) -> list[Judgement]:
     if event_id is not None:
         query = query.where(_T.event_id == event_id)
     return [_judgement(row) for row in connection.execute(query)]
+
+
+def newest(connection: Connection) -> int:
+    """The id of the latest row of all events, 0 where there is none: it grows with each row."""
+    return int(connection.scalar(select(func.max(_T.id))) or 0)
 
 
 def page(connection: Connection, event_id: str, limit: int, after: str | None) -> JudgementPage:

@@ -191,6 +191,11 @@ class Feedback:
         """Take back somebody's latest verdict; the one before it stands again. Raises NotFound where none stands."""
         return self._judged(self._store.feedback.undo(event_id, draft.who, draft.message_id))
 
+    def item(self, row: Judgement) -> QueueItem | None:
+        """The message of a row, to be judged again for the same reason; None when it was deleted."""
+        message = self._store.some(row.event_id, [row.message_id]).get(row.message_id)
+        return None if message is None else QueueItem(message, row.stratum)
+
     def _judged(self, row: Judgement) -> Judged:
         return Judged(row, self._store.feedback.labels(row.event_id, [row.message_id]).get(row.message_id))
 
@@ -212,6 +217,10 @@ class Feedback:
             agreement=agreement(here),
             ceiling=agreement(case for case in here if case.drawn is not None),
         )
+
+    def version(self) -> int:
+        """Grows whenever somebody says something; cheap to ask."""
+        return self._store.feedback.version()
 
     def rows(self, event_id: str, *, limit: int = 50, after: str | None = None) -> JudgementPage:
         """A page of the log, the latest first. Raises NotFound or InvalidInput."""

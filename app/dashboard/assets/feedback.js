@@ -22,7 +22,12 @@
 
   const BODY = `
     <section class="ep-judge" aria-label="Message to judge">
-      <p class="ep-judge-count" data-count></p>
+      <details class="ep-judge-you"><summary data-count></summary>
+        <div class="ep-fields">
+          <label class="ep-field"><span>Your name</span><input type="text" data-who maxlength="60" autocomplete="off" placeholder="analyst"></label>
+          <label class="ep-switch"><input type="checkbox" data-keys checked><span>Use the keys 1 2 3 0, j k, s and u</span></label>
+        </div>
+      </details>
       <div class="ep-judge-card" data-card aria-live="polite" aria-atomic="true">
         <p class="ep-judge-text" data-text dir="auto" tabindex="0" role="group" aria-label="Message"></p>
         <ul class="ep-meta" data-about></ul>
@@ -43,10 +48,6 @@
       <div data-trouble></div>
       <p class="ep-hidden" role="status" data-status></p>
       <div class="ep-judge-log" data-log hidden><h3>Your last labels</h3><ol></ol></div>
-      <div class="ep-judge-you">
-        <label class="ep-field"><span>Your name</span><input type="text" data-who maxlength="60" autocomplete="off" placeholder="analyst"></label>
-        <label class="ep-switch"><input type="checkbox" data-keys checked><span>Keys 1 2 3 0, j k s u</span></label>
-      </div>
     </section>`;
 
   const build = (element) => {
@@ -147,10 +148,10 @@
       parts.card.classList.toggle("ep-judge-empty", !item);
       put(parts.text, item ? item.text : empty());
       if (item) about(item); else parts.about.replaceChildren();
-      put(parts.said, verdict ? `You said ${WORDS[verdict].toLowerCase()}. The model: ${item.said}. Shown because: ${item.why}.` : "");
+      put(parts.said, verdict ? `You said ${WORDS[verdict].toLowerCase()}; the model: ${item.said} (${item.why}).` : "");
       const here = last.length === 1 ? "1 here" : `${last.length} here`;
       const skipped = totals.skipped ? `, ${totals.skipped} skipped` : "";
-      put(parts.count, event ? `${ep.who()}: ${totals.judged} judged${skipped} in this event, ${here}` : "");
+      put(parts.count, event ? `${ep.who()} · ${totals.judged} judged${skipped} in this event · ${here}` : "");
       for (const button of element.querySelectorAll("button[data-verdict]")) {
         button.setAttribute("aria-pressed", `${verdict === button.dataset.verdict}`);
         button.setAttribute("aria-disabled", `${!item}`);
