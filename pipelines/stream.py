@@ -1,4 +1,5 @@
-"""The live pipeline: follows every source of every event, and keeps what it finds classified, counted and stored.
+"""The live pipeline: follows every source of every event, keeps what it finds classified, counted and stored, and
+sends the alerts.
 
 It is a Serve application of its own (`pipelines.stream:live` in serve_config.yaml), so Serve restarts it. Everything
 it must remember is in the store: a new replica goes on at the stored cursors and rebuilds the duplicate index.
@@ -14,10 +15,12 @@ from ray import serve
 from ray.serve import Application
 
 from app.adapters.store import Store
-from app.adapters.telemetry import DetectionMetrics
+from app.adapters.telemetry import AlertMetrics, DetectionMetrics
+from app.core.alerts import Channel
 from app.core.errors import ClassifierError, Overloaded
 from app.serving.handles import GRACE_S, bind, router_handle
 from app.settings import Settings
+from pipelines.alert import alerter
 from pipelines.detect import Outcome
 from pipelines.supervise import Supervisor, ensure_replay_event
 
@@ -56,6 +59,23 @@ class Counted:
         self._metrics.failures.inc(1)
 
 
+class CountedAlerts:
+    """What becomes of alerts, as metrics."""
+
+    def __init__(self) -> None:
+        self._metrics = AlertMetrics()
+
+    def delivered(self, channel: Channel, seconds: Sequence[float]) -> None:
+        """Count a message that arrived, and how long after each change that it tells of."""
+        self._metrics.messages.inc(1, {"kind": channel.kind.value, "outcome": "sent"})
+        for took_s in seconds:
+            self._metrics.seconds.observe(took_s, {"kind": channel.kind.value})
+
+    def failed(self, channel: Channel, *, final: bool) -> None:
+        """Count a message that did not arrive."""
+        self._metrics.messages.inc(1, {"kind": channel.kind.value, "outcome": "failed" if final else "again"})
+
+
 @serve.deployment
 class LivePipeline:
     """One replica: sources must not be read twice."""
@@ -65,9 +85,15 @@ class LivePipeline:
         self._store = Store(self._settings.database)
         self._store.migrate()
         ensure_replay_event(self._store, self._settings)
+        self._alerter = alerter(self._store, self._settings, CountedAlerts())
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._alerter.run())
+            tasks.create_task(self._follow())
+
+    async def _follow(self) -> None:
         while True:
             try:
                 classifier = router_handle(self._settings.classify_deadline_s + GRACE_S)

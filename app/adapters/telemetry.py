@@ -66,6 +66,23 @@ class DetectionMetrics:
         )
 
 
+class AlertMetrics:
+    """What becomes of alerts."""
+
+    def __init__(self) -> None:
+        self.messages = Counter(
+            "eventpulse_alert_messages_total",
+            description="Messages to channels: sent, to be tried again, or failed for good.",
+            tag_keys=("kind", "outcome"),
+        )
+        self.seconds = Histogram(
+            "eventpulse_alert_seconds",
+            description="Time from a change of an incident being stored to its delivery, digests and floods included.",
+            boundaries=_LONG_SECONDS,
+            tag_keys=("kind",),
+        )
+
+
 class InsightMetrics:
     """How long people take."""
 
