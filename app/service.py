@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.adapters.confusion import KnownErrors
 from app.adapters.database import storable
 from app.adapters.records import DeadLetterPage, Facets, MessageFilter, MessagePage
 from app.adapters.store import Store
 from app.classification import Classify
 from app.core.errors import AppError, InvalidInput, QueryError
 from app.core.ids import slug
-from app.core.prevalence import difference, share
 from app.core.query import Dialect, compile_for, parse, render
-from app.core.types import CLASSES, Count, Event, Label, SourceState, SourceStatus
+from app.core.types import Count, Event, Label, SourceState, SourceStatus
 from app.services.alerts import Alerts
 from app.services.annotations import Annotations
 from app.services.evidence import Evidence
@@ -26,6 +26,7 @@ from app.services.feedback import Feedback
 from app.services.incidents import Incidents
 from app.services.insight import Insight
 from app.services.report import Reports
+from app.services.shares import Shares, alike, classified, correction_of, differences, shares_of
 from app.services.windows import gather, live_to, moment, step, window
 from app.settings import Settings
 from app.views import (
@@ -72,6 +73,7 @@ class Service:
         self._classify = classify
         self._settings = settings
         self._now = now
+        self._shares = Shares(store, KnownErrors((settings.model_dir, settings.state_dir / "models")).of)
         self.alerts = Alerts(store, settings, now)
         self.annotations = Annotations(store, now)
         self.feedback = Feedback(store, settings)
@@ -166,24 +168,26 @@ class Service:
         start, end = window(self._store, event_id, selection, statuses, self._now)
         counts = self._totals(event_id, selection, start, end)
         before = self._totals(event_id, selection, start - (end - start), start)
-        scored = sum(counts[label].distinct for label in CLASSES)
-        shares = {label: made for label in CLASSES if (made := share(counts[label].distinct, scored))}
-        previous = share(before[Label.NEGATIVE].distinct, sum(before[label].distinct for label in CLASSES))
-        now = shares.get(Label.NEGATIVE)
+        scored, then = alike(
+            self._shares.look(event_id, start, end, counts),
+            self._shares.look(event_id, start - (end - start), start, before),
+        )
         total = sum(counts.values(), Count())
         return Overview(
             event=event,
             start=start,
             end=end,
             counts=counts,
-            shares=shares,
-            previous_negative=previous,
-            change=difference(now, previous) if now and previous else None,
+            shares=shares_of(scored),
+            classified=classified(scored.counts),
+            correction=correction_of(scored),
+            previous_negative=shares_of(then).get(Label.NEGATIVE),
+            change=differences(scored, then).get(Label.NEGATIVE),
             basis=Basis(
                 raw=total.raw,
                 distinct=total.distinct,
                 unscored=counts[Label.UNSCORED].raw,
-                models=self._models(event_id, start, end),
+                models=scored.models,
                 live_to=live_to(statuses),
                 sources_down=tuple(status.source for status in statuses if status.state in _DOWN),
             ),
@@ -276,7 +280,3 @@ class Service:
     def _totals(self, event_id: str, selection: Selection, start: datetime, end: datetime) -> dict[Label, Count]:
         found = self._store.totals(event_id, start, end, source=selection.source, country=selection.country)
         return {label: found.get(label, Count()) for label in Label}
-
-    def _models(self, event_id: str, start: datetime, end: datetime) -> tuple[str, ...]:
-        page = self._store.messages(event_id, MessageFilter(start=start, end=end), limit=20)
-        return tuple(sorted({item.prediction.model for item in page.items if item.prediction}))

@@ -36,10 +36,29 @@ class Basis:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
-    """The headline of an event: counts and negative share in the window, compared with the window before.
+class Correction:
+    """Whether shares were corrected for the errors of the model that scored the messages, and by what.
 
-    Shares are over distinct scored messages. `change` is None when the window before has nothing to compare with.
+    Those errors were counted on `evaluated` texts of some labelled sets, and on `labelled` messages of the event that
+    were chosen by lot and judged by people. `reason` says why shares were not corrected; None where they were.
+    """
+
+    corrected: bool
+    models: tuple[str, ...]
+    evaluation_sets: tuple[str, ...]
+    evaluated: int
+    labelled: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The headline of an event: counts and shares in the window, compared with the window before.
+
+    Shares are over distinct scored messages. `shares`, `previous_negative` and `change` are corrected where
+    `correction` says so; `classified` are the shares as the model gave them. `change` is of the negative share, and
+    None when the window before has nothing to compare with; both windows have the model's errors in common, so it can
+    be surer than either share.
     """
 
     event: Event
@@ -47,6 +66,8 @@ class Overview:
     end: datetime
     counts: dict[Label, Count]
     shares: dict[Label, Share]
+    classified: dict[Label, Share]
+    correction: Correction
     previous_negative: Share | None
     change: Difference | None
     basis: Basis

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.adapters.artifact import verify
+from app.adapters.confusion import ConfusionFile, LabelledSet, write_confusion
 from app.adapters.records import MessageFilter, Progress, Record
 from app.adapters.store import Store
 from app.core.errors import ClassifierError, InvalidInput, NotFound, Overloaded, QueryError
@@ -17,6 +20,7 @@ from app.service import EventDraft, Service
 from app.services.windows import STEPS, step_for
 from app.settings import Settings
 from app.views import Selection
+from tests.fakes.evaluation import artifact_folder
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOW = NOON + timedelta(days=3)
@@ -252,6 +256,37 @@ def test_the_window_is_compared_with_the_one_before(service: Service, feed: Feed
     assert overview.change is not None
     assert (overview.change.verdict, overview.change.value) == ("higher", pytest.approx(0.5))
     assert (overview.basis.raw, overview.basis.distinct, overview.basis.unscored) == (150, 150, 50)
+
+
+def test_shares_are_corrected_for_the_measured_errors_of_the_model(store: Store, feed: Feed, tmp_path: Path) -> None:
+    folder = artifact_folder(tmp_path / "model")
+    model = verify(folder).model
+    measured = LabelledSet(name="a-set", sha256="ab", counts=((80, 15, 5), (10, 70, 20), (5, 15, 80)))
+    write_confusion(folder, ConfusionFile(model=model, made_at="", commit=None, weight=30.0, sets=(measured,)))
+    store.put_event(Event("launch", "Launch", "*"))
+    service = Service(store, _classify, Settings(model_dir=folder), now=lambda: NOW)
+    feed.put(Label.NEGATIVE, NOON - timedelta(minutes=90), 10, model=model)
+    feed.put(Label.POSITIVE, NOON - timedelta(minutes=90), 90, model=model)
+    feed.put(Label.NEGATIVE, NOON, 60, model=model)
+    feed.put(Label.NEUTRAL, NOON, 40, model=model, progress=Progress(live_to=NOON))
+    overview = service.overview("launch", Selection(hours=1))
+    assert (overview.correction.corrected, overview.correction.evaluation_sets) == (True, ("a-set",))
+    assert overview.basis.models == (model,)
+    negative, plain = overview.shares[Label.NEGATIVE], overview.classified[Label.NEGATIVE]
+    assert (plain.value, plain.n, negative.n) == (0.6, 100, 100)
+    assert negative.value > plain.value
+    assert negative.high - negative.low > 1.5 * (plain.high - plain.low)
+    assert overview.previous_negative is not None
+    assert overview.previous_negative.value < 0.1
+    assert overview.change is not None
+    assert overview.change.verdict == "higher"
+
+
+def test_shares_of_a_model_whose_errors_were_not_measured_stay_as_classified(service: Service, feed: Feed) -> None:
+    feed.put(Label.NEGATIVE, NOON, 5)
+    overview = service.overview("launch", Selection(hours=1))
+    assert overview.shares == overview.classified
+    assert overview.correction.reason == "the errors of fake-1 were not measured"
 
 
 def test_with_nothing_before_there_is_no_change(service: Service, feed: Feed) -> None:

@@ -25,6 +25,7 @@ _P = predictions.c
 _NEWEST = (_M.created_at.desc(), _M.id.desc())
 _LONGEST_SEARCH = 500  # characters
 _MOST_IDS = 1_000
+_LOOKS, _LOOKED_AT = 8, 10  # places of a window at which so many messages are asked for their model
 _MOST_MICROS = 10**18  # the year 33658: any number that both databases hold
 
 
@@ -32,9 +33,12 @@ def page(connection: Connection, event_id: str, where: MessageFilter, limit: int
     """A page of messages, newest first; see `Store.messages`."""
     if limit < 1:
         raise InvalidInput("limit must be at least 1", field="limit")
-    query = _with_predictions().where(_M.event_id == event_id, *conditions(where)).order_by(*_NEWEST).limit(limit + 1)
+    # By an expression where few are asked for by id: SQLite would else walk along all times to find them in order.
+    time = _M.created_at if where.ids is None else _M.created_at + 0
+    query = _with_predictions().where(_M.event_id == event_id, *conditions(where))
+    query = query.order_by(time.desc(), _M.id.desc()).limit(limit + 1)
     if after is not None:
-        query = query.where(tuple_(_M.created_at, _M.id) < tuple_(*_place(after)))
+        query = query.where(tuple_(time, _M.id) < tuple_(*_place(after)))
     values = {}
     if where.ids is not None:
         query = query.where(among(connection.dialect.name, _M.id, "ids"))
@@ -67,6 +71,23 @@ def span(connection: Connection, event_id: str) -> tuple[datetime, datetime] | N
     first = connection.scalar(times.order_by(_M.created_at))
     last = connection.scalar(times.order_by(_M.created_at.desc()))
     return None if first is None or last is None else (moment(first), moment(last))
+
+
+def models(connection: Connection, event_id: str, start: datetime, end: datetime) -> tuple[str, ...]:
+    """The models of some messages of a window; see `Store.models`."""
+    found: set[str] = set()
+    for part in range(_LOOKS):
+        until = start + (end - start) * (_LOOKS - part) / _LOOKS
+        some = (
+            select(_M.id)
+            .where(_M.event_id == event_id, _M.created_at >= micros(start), _M.created_at < micros(until))
+            .order_by(*_NEWEST)
+            .limit(_LOOKED_AT)
+            .subquery()
+        )
+        named = select(_P.model).where(_P.event_id == event_id, _P.message_id.in_(select(some.c.id))).distinct()
+        found.update(connection.scalars(named))
+    return tuple(sorted(found))
 
 
 def firsts(connection: Connection, event_id: str, limit: int) -> list[tuple[str, str]]:

@@ -174,6 +174,14 @@ class Store:
         with self._database.read() as connection:
             return rollups.totals(connection, rollups.Cut(event_id, source, country), start, end)
 
+    def by_place(self, event_id: str, start: datetime, end: datetime) -> dict[tuple[str, str], dict[Label, Count]]:
+        """The counts in [start, end) by (source, country); the country may be UNRESOLVED. Minutes as in `totals`.
+
+        The cost grows with the number of sources and countries, not of messages.
+        """
+        with self._database.read() as connection:
+            return rollups.by_place(connection, event_id, start, end)
+
     def span(self, event_id: str) -> tuple[datetime, datetime] | None:
         """The times of the first and the last message; None without messages."""
         with self._database.read() as connection:
@@ -208,6 +216,15 @@ class Store:
         """These messages by id, as far as they are stored."""
         with self._database.read() as connection:
             return message_reads.some(connection, event_id, ids)
+
+    def models(self, event_id: str, start: datetime, end: datetime) -> tuple[str, ...]:
+        """The models that scored the messages in [start, end), in order of their names.
+
+        Some messages at eight places spread evenly over the window are looked at, its end among them: a model that
+        scored few may be missed, and one that took over from another is not.
+        """
+        with self._database.read() as connection:
+            return message_reads.models(connection, event_id, start, end)
 
     def firsts(self, event_id: str, limit: int) -> list[tuple[str, str]]:
         """(id, text) of the latest `limit` messages that are no copies, oldest first: to rebuild a duplicate index."""

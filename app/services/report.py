@@ -134,7 +134,8 @@ def _headline(overview: Overview) -> str:
     if not basis.raw:
         return "No messages in this window."
     counted = f"{messages_of(basis.raw)}, {basis.distinct:,} distinct"
-    sentence = negative_sentence(overview.shares.get(Label.NEGATIVE), overview.previous_negative)
+    shares = overview.shares.get(Label.NEGATIVE), overview.previous_negative
+    sentence = negative_sentence(*shares, overview.change)
     return f"{capital(sentence)}; {counted}."
 
 

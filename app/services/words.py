@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from app.core.prevalence import Share, difference
+from app.core.prevalence import Difference, Share, difference
 
 SMALL_SAMPLE: Final = 30
 """Fewer scored messages than this are called a small sample."""
@@ -30,8 +30,11 @@ def messages_of(number: int) -> str:
     return "1 message" if number == 1 else f"{number:,} messages"
 
 
-def negative_sentence(now: Share | None, before: Share | None) -> str:
-    """The negative share with its change: "negative share 34 % (29-39), up from 18 %"."""
+def negative_sentence(now: Share | None, before: Share | None, change: Difference | None = None) -> str:
+    """The negative share with its change: "negative share 34 % (29-39), up from 18 %".
+
+    `change` is how far `now` is above `before` where that is known better than from the two intervals.
+    """
     if now is None:
         return "no share yet: nothing was scored"
     said = f"negative share {with_interval(now)}"
@@ -39,7 +42,7 @@ def negative_sentence(now: Share | None, before: Share | None) -> str:
         said += f" in a small sample of {now.n}"
     if before is None:
         return f"{said}, nothing before to compare with"
-    verdict = difference(now, before).verdict
+    verdict = (change or difference(now, before)).verdict
     if verdict == "can't tell":
         return f"{said}, {percent(before.value)} before: no difference we can tell"
     return f"{said}, {'up' if verdict == 'higher' else 'down'} from {percent(before.value)}"

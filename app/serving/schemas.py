@@ -219,6 +219,14 @@ _COUNTS: Final[dict[str, JSON]] = {
     "positive": {"raw": 15, "distinct": 12},
     "unscored": {"raw": 1, "distinct": 1},
 }
+_CORRECTION: Final[dict[str, JSON]] = {
+    "corrected": True,
+    "models": ["minilm-tweeteval-1"],
+    "evaluation_sets": ["tweeteval-validation", "semeval2016-devtest"],
+    "evaluated": 3977,
+    "labelled": 34,
+    "reason": None,
+}
 _SOURCE: Final[dict[str, JSON]] = {
     "event_id": "apple-vision-pro-launch",
     "source": "x",
@@ -252,9 +260,11 @@ EXAMPLES: Final[Mapping[str, JSON]] = {
         "start": "2026-11-22T12:01:00Z",
         "end": "2026-11-23T12:01:00Z",
         "counts": _COUNTS,
-        "shares": {"negative": {"value": 0.25, "low": 0.142, "high": 0.402, "n": 40}},
-        "previous_negative": {"value": 0.2, "low": 0.105, "high": 0.348, "n": 40},
-        "change": {"value": 0.05, "low": -0.132, "high": 0.229},
+        "shares": {"negative": {"value": 0.21, "low": 0.006, "high": 0.482, "n": 40}},
+        "classified": {"negative": {"value": 0.25, "low": 0.142, "high": 0.402, "n": 40}},
+        "correction": _CORRECTION,
+        "previous_negative": {"value": 0.17, "low": 0.003, "high": 0.44, "n": 40},
+        "change": {"value": 0.05, "low": -0.18, "high": 0.29},
         "basis": {
             "raw": 48,
             "distinct": 41,

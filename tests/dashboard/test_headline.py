@@ -11,7 +11,6 @@ from app.dashboard.headline import headline, points, sentence
 from app.views import Basis, Correction, Overview
 from tests.dashboard.rig import NOON
 
-
 CORRECTED = Correction(True, ("minilm-7",), ("a-set", "b-set"), 4_000, 0, None)
 PLAIN = Correction(False, ("minilm-7",), (), 0, 0, "the errors of minilm-7 were not measured")
 
