@@ -25,7 +25,7 @@ _P = predictions.c
 _NEWEST = (_M.created_at.desc(), _M.id.desc())
 _LONGEST_SEARCH = 500  # characters
 _MOST_IDS = 1_000
-_LOOKS, _LOOKED_AT = 8, 10  # places of a window at which so many messages are asked for their model
+_LOOKS, _LOOKED_AT = 5, 10  # places of a window at which so many messages are asked for their model
 _MOST_MICROS = 10**18  # the year 33658: any number that both databases hold
 
 

@@ -220,7 +220,7 @@ class Store:
     def models(self, event_id: str, start: datetime, end: datetime) -> tuple[str, ...]:
         """The models that scored the messages in [start, end), in order of their names.
 
-        Some messages at eight places spread evenly over the window are looked at, its end among them: a model that
+        Some messages at five places spread evenly over the window are looked at, its end among them: a model that
         scored few may be missed, and one that took over from another is not.
         """
         with self._database.read() as connection:

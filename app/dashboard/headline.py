@@ -90,9 +90,9 @@ def _making(overview: Overview) -> str:
         more = f" Nobody has judged messages of this event yet. {link} that are drawn by lot, and they get narrower."
     sets = f"{figure(len(correction.evaluation_sets))} labelled sets ({figure(correction.evaluated)} texts)"
     return (
-        '<details class="ep-making" data-key="making"><summary>Corrected for the classifier\'s errors</summary>'
-        '<table class="ep-figures"><thead><tr><td></td><th scope="col">Corrected</th>'
-        f'<th scope="col">As classified</th></tr></thead><tbody>{rows}</tbody></table>'
+        '<details class="ep-table" data-key="making"><summary>Corrected for the classifier\'s errors</summary>'
+        '<div class="ep-scroll"><table><thead><tr><td></td><th scope="col">Corrected</th>'
+        f'<th scope="col">As classified</th></tr></thead><tbody>{rows}</tbody></table></div>'
         f"<p>{count_sentence(overview.basis)}. The classifier's errors were measured on {sets}{own}. On other material "
         f"it errs differently, so the intervals are wide; those on the right are the sampling error alone.{more}</p>"
         "</details>"
