@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, TypedDict
 
 from app.core.annotations import Annotation, AnnotationKind
+from app.dashboard import forms
 from app.dashboard.markup import bare, day, go, milliseconds, safe, spoken, there, visible
-from app.dashboard.view import View, written
+from app.dashboard.view import View
 from app.services.incident_views import IncidentView, SeverityName
 
 SEVERITIES: Final[dict[SeverityName, str]] = {"watch": "calm", "high": "off", "critical": "bad"}
 """The tone of each severity."""
+
+_KINDS: Final = (("note", "Note"), ("statement", "Our statement"), ("expected", "Expected moment"))
 
 
 class Span(TypedDict):
@@ -107,12 +109,9 @@ def _note(note: Annotation) -> str:
     when = day(note.at) + (f" to {bare(note.until)}" if note.until else "")
     kinds = {AnnotationKind.EXPECTED: "expected moment", AnnotationKind.STATEMENT: "our statement"}
     kind = f" <em>{kinds[note.kind]}</em>" if note.kind in kinds else ""
-    fields = safe(json.dumps({"event": note.event_id, "id": note.id}))
-    remove = (
-        ""
-        if note.kind is AnnotationKind.SYSTEM
-        else f'<button type="button" class="ep-quiet" data-act="unannotate" data-fields="{fields}">Remove</button>'
-    )
+    which = {"event": note.event_id, "id": note.id}
+    own = note.kind is AnnotationKind.SYSTEM
+    remove = "" if own else forms.button("unannotate", "Remove", which, kind="ep-quiet")
     sign = "▨" if _is_gap(note) else "⚑"
     text = f'<bdi dir="auto">{safe(note.text)}</bdi>'
     return (
@@ -133,28 +132,16 @@ def listing(marks: Marks, view: View, now: datetime) -> str:
 
 def _form(view: View) -> str:
     fields = (
-        '<label class="ep-field ep-wide"><span>What happened</span>'
-        '<input name="text" required maxlength="500" placeholder="Our statement"></label>'
-        '<label class="ep-field"><span>Kind</span><select name="kind">'
-        '<option value="note">Note</option><option value="statement">Our statement</option>'
-        '<option value="expected">Expected moment</option></select></label>'
-        + moment_field("at", "At", view.start, required=True)
-        + moment_field("until", "Until (may be empty)", view.end)
-        + '<label class="ep-field"><span>Times the usual volume (expected only)</span>'
-        '<input name="times" inputmode="decimal" placeholder="3"></label>'
+        forms.hidden(event=view.event)
+        + forms.entry("text", "What happened", wide=True, required=True, maxlength=500, placeholder="Our statement")
+        + forms.options("kind", "Kind", _KINDS)
+        + forms.moment("at", "At", view.start, required=True)
+        + forms.moment("until", "Until (may be empty)", view.end)
+        + forms.entry("times", "Times the usual volume (expected only)", inputmode="decimal", placeholder="3")
+        + '<button type="submit" class="ep-primary">Add</button>'
     )
+    made = forms.form("annotate", fields, reset=True)
     return (
         '<details class="ep-adding" data-key="adding"><summary>Add a flag or an expected moment</summary>'
-        '<form data-act="annotate" data-after="reset" class="ep-form">'
-        f'<input type="hidden" name="event" value="{safe(view.event)}">{fields}'
-        '<button type="submit" class="ep-primary">Add</button><div data-answer></div></form></details>'
-    )
-
-
-def moment_field(name: str, label: str, at: datetime | None, *, required: bool = False) -> str:
-    """A time to choose, shown in the reader's zone and sent in UTC."""
-    needed = " required" if required else ""
-    return (
-        f'<label class="ep-field"><span>{safe(label)}</span>'
-        f'<input type="datetime-local" name="{safe(name)}" data-utc="{written(at)}"{needed}></label>'
+        f"{made}</details>"
     )

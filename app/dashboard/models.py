@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from app.core.significance import Interval
 from app.dashboard.headline import empty
 from app.dashboard.markup import day, figure, isolated, safe
 from app.dashboard.shell import html, opened
+from app.dashboard.tables import table
 
 NONE = "–"
 _WORDS = {
@@ -132,32 +133,6 @@ def benchmark(found: Benchmark | None) -> str:
         f'<details class="ep-table"><summary>Rates and latencies of every side</summary>{rates}</details>'
         f"<h3>Memory, cost, quality</h3>{sides}{_foot(found)}</section>"
     )
-
-
-def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are HTML; the first names its row. Nothing without rows. On a phone each row is a block."""
-    body = "".join(
-        f'<tr role="row"><th role="rowheader" scope="row">{first}</th>'
-        + "".join(
-            f'<td role="cell" data-name="{safe(name)}">{cell}</td>' for name, cell in zip(head[1:], rest, strict=True)
-        )
-        + "</tr>"
-        for first, *rest in rows
-    )
-    if not body:
-        return ""
-    names = "".join(f'<th role="columnheader" scope="col">{safe(name)}</th>' for name in head)
-    kind = "ep-plain ep-two" if len(head) == 2 else "ep-plain"
-    return (
-        f'<table class="{kind}" role="table"><caption class="ep-hidden">{safe(caption)}</caption>'
-        f'<thead role="rowgroup"><tr role="row">{names}</tr></thead><tbody role="rowgroup">{body}</tbody></table>'
-    )
-
-
-def _row(names: Sequence[str], first: str, rest: Sequence[str]) -> str:
-    cells = zip(names, rest, strict=True)
-    said = "".join(f'<td role="cell" data-name="{safe(name)}">{cell}</td>' for name, cell in cells)
-    return f'<tr role="row"><th role="rowheader" scope="row">{first}</th>{said}</tr>'
 
 
 def _verdict(found: Benchmark) -> str:

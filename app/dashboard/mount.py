@@ -11,10 +11,20 @@ import gradio as gr
 from fastapi import FastAPI
 from fastapi.responses import FileResponse
 
-from app.dashboard import event_actions, event_page, feedback_actions, feedback_page, models, overview_page
+from app.dashboard import (
+    event_actions,
+    event_page,
+    feedback_actions,
+    feedback_page,
+    incident_actions,
+    incidents_page,
+    models,
+    overview_page,
+)
 from app.dashboard.actions import Actions
 from app.dashboard.event_feed import EventFeed
 from app.dashboard.feedback_feed import FeedbackFeed
+from app.dashboard.incidents_feed import IncidentsFeed
 from app.dashboard.live import Live
 from app.dashboard.overview_feed import OverviewFeed
 from app.dashboard.scope import Scopes
@@ -48,17 +58,26 @@ def feeds(service: Service, now: Callable[[], datetime]) -> Live:
             overview_page.FEED: OverviewFeed(service, now),
             event_page.FEED: EventFeed(service, desk, scopes, now),
             event_page.WHY: WhyFeed(service, desk, scopes),
+            incidents_page.FEED: IncidentsFeed(service, now),
+            incidents_page.WHY: WhyFeed(service, desk, scopes, incidents_only=True),
             feedback_page.FEED: FeedbackFeed(service),
         }
     )
 
 
-def pages(service: Service, settings: Settings) -> gr.Blocks:
-    """The pages, in the order of the navigation."""
-    actions = Actions({**event_actions.actions(service), **feedback_actions.actions(service)})
+def pages(service: Service, settings: Settings, now: Callable[[], datetime]) -> gr.Blocks:
+    """The pages, in the order of the navigation. `now` is the clock, in UTC."""
+    actions = Actions(
+        {
+            **event_actions.actions(service),
+            **incident_actions.actions(service, now),
+            **feedback_actions.actions(service),
+        }
+    )
     blocks: gr.Blocks = gr.Blocks(analytics_enabled=False, title=TITLE, fill_width=True)
     overview_page.add_page(blocks, service)
     event_page.add_page(blocks, actions)
+    incidents_page.add_page(blocks, actions)
     feedback_page.add_page(blocks, service)
     models.add_page(blocks, models.Models(settings.model_dir, settings.state_dir))
     return blocks
@@ -86,7 +105,7 @@ def dashboard_app(
         warnings.filterwarnings("ignore", "SSR mode is not supported", UserWarning)
         mounted: FastAPI = gr.mount_gradio_app(
             app,
-            pages(service, settings or Settings()),
+            pages(service, settings or Settings(), now),
             path="/",
             footer_links=[],
             run_history=False,

@@ -16,6 +16,7 @@ TITLE: Final = "EventPulse"
 PAGES: Final = (
     ("Overview", ""),
     ("Event", "event"),
+    ("Incidents", "incidents"),
     ("Feedback", "feedback"),
     ("Models", "models"),
 )
@@ -69,4 +70,4 @@ def answers(actions: Actions) -> gr.HTML:
     def act(request: Any) -> dict[str, Any]:  # Gradio marks a function as one that may be called; a method it cannot
         return actions.act(request)
 
-    return html("", js_on_load="window.ep.server = server;", server_functions=[act], elem_id="ep-server")
+    return html("", js_on_load="(window.ep ??= {}).server = server;", server_functions=[act], elem_id="ep-server")

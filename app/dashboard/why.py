@@ -64,10 +64,11 @@ def about(scope: Scope) -> Label | None:
 
 
 class WhyFeed:
-    """The reasons, of the Event page and of an incident."""
+    """The reasons; with `incidents_only` nothing where no incident is chosen, whatever else is selected."""
 
-    def __init__(self, service: Service, desk: Desk, scopes: Scopes) -> None:
+    def __init__(self, service: Service, desk: Desk, scopes: Scopes, *, incidents_only: bool = False) -> None:
         self._service = service
+        self._incidents_only = incidents_only
         self._desk = desk
         self._scopes = scopes
 
@@ -79,7 +80,7 @@ class WhyFeed:
         """The card as HTML. Raises AppError."""
         scope = self._scopes.stretch(View.from_query(query))
         view = scope.view
-        if not view.event:
+        if not view.event or (self._incidents_only and view.incident is None):
             return {"why": ""}
         card = self._desk.card(scope)
         if view.incident is not None:

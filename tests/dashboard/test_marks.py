@@ -60,5 +60,5 @@ def test_the_list_repeats_the_numbers_and_marks_the_chosen_one(rig: Rig) -> None
 def test_the_form_begins_with_the_selected_stretch() -> None:
     start = NOON - timedelta(minutes=30)
     html = listing(Marks((), (), NOON), View(EVENT.id, start=start, end=NOON), NOON)
-    assert 'name="at" data-utc="2026-11-23T11:30:00Z" required' in html
-    assert 'name="until" data-utc="2026-11-23T12:00:00Z"' in html
+    assert 'name="at" type="datetime-local" data-utc="2026-11-23T11:30:00Z" required' in html
+    assert 'name="until" type="datetime-local" data-utc="2026-11-23T12:00:00Z"' in html

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from app.adapters.artifact import MANIFEST, Manifest
 from app.adapters.benchmarks import folder_for, write_results
-from app.dashboard.models import Models, benchmark, model, score_name, table
+from app.dashboard.models import Models, benchmark, model, score_name
 from app.dashboard.mount import dashboard_app
 from tests.dashboard.rig import Rig
 from tests.fakes.benchmark import HOSTILE, MADE_AT, some_benchmark
@@ -91,13 +91,6 @@ def test_nothing_from_a_file_is_markup() -> None:
     html = benchmark(found) + model(hostile)
     assert "<img" not in html
     assert "&lt;img" in html
-
-
-def test_a_table_names_its_cells_for_a_phone_and_for_a_screen_reader() -> None:
-    html = table("Caption", ("Row", "Cell"), [["a", "1"]])
-    assert '<caption class="ep-hidden">Caption</caption>' in html
-    assert 'scope="row">a</th><td role="cell" data-name="Cell">1</td>' in html
-    assert table("Caption", ("Row", "Cell"), []) == ""
 
 
 def test_the_page_is_read_anew_each_time(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@
       if (from.getAttribute(name) !== value && !(name === "open" && from.nodeName === "DETAILS")) from.setAttribute(name, value);
     }
     for (const { name } of [...from.attributes]) if (!to.hasAttribute(name) && !OURS.includes(name)) from.removeAttribute(name);
-    patch(from, to);
+    if (from.dataset.answer === undefined) patch(from, to); // an answer stays until the next one
     if (from === document.activeElement || from.form?.dataset.touched) return;
     if (from.type === "checkbox" || from.type === "radio") from.checked = to.checked;
     else if (["INPUT", "SELECT", "TEXTAREA"].includes(from.nodeName)) from.value = to.value;
@@ -165,7 +165,7 @@
     if (target.dataset?.name && target.type !== "search") set(target, false);
   });
   document.addEventListener("input", ({ target }) => {
-    if (target.form) target.form.dataset.touched = "1";
+    if (target.form) target.form.dataset.touched = "1"; // what is being written is not taken away
     if (!target.dataset?.name || target.type !== "search") return;
     window.clearTimeout(typing);
     typing = window.setTimeout(set, 300, target, true);

@@ -22,9 +22,9 @@
   };
 
   // What people do goes to the server as a name and fields; the answer is HTML, and the page looks again at once.
-  const fields = (form) => {
+  const fields = (form, submitter) => {
     const made = {};
-    for (const [name, value] of new FormData(form)) made[name] = name in made ? [].concat(made[name], value) : value;
+    for (const [name, value] of new FormData(form, submitter)) made[name] = name in made ? [].concat(made[name], value) : value;
     for (const input of form.querySelectorAll("input[data-utc]")) {
       made[input.name] = input.value ? new Date(input.value).toISOString() : "";
     }
@@ -54,7 +54,7 @@
     if (!form.dataset.act) return;
     event.preventDefault();
     const name = event.submitter?.dataset.act ?? form.dataset.act;
-    const done = await perform(event.submitter, name, fields(form), form.querySelector("[data-answer]"));
+    const done = await perform(event.submitter, name, fields(form, event.submitter), form.querySelector("[data-answer]"));
     if (done?.ok && !event.submitter?.dataset.act) {
       delete form.dataset.touched;
       if (form.dataset.after === "reset") form.reset();
@@ -62,13 +62,21 @@
   });
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.("button[data-act][type=button]");
-    if (button) {
+    if (button && (!button.dataset.sure || window.confirm(button.dataset.sure))) {
       const place = button.closest("[data-actions]")?.querySelector("[data-answer]") ?? null;
       perform(button, button.dataset.act, JSON.parse(button.dataset.fields ?? "{}"), place);
     }
     const menu = event.target.closest?.(".ep-menu");
     const open = menu?.getAttribute("aria-expanded") === "true";
     for (const each of document.querySelectorAll(".ep-menu")) each.setAttribute("aria-expanded", `${each === menu && !open}`);
+  });
+
+  // A dial shows what it stands on.
+  document.addEventListener("input", ({ target }) => {
+    if (!target.dataset?.words) return;
+    const said = JSON.parse(target.dataset.words)[Number(target.value)];
+    target.setAttribute("aria-valuetext", said);
+    target.closest("label").querySelector("output").textContent = said;
   });
 
   // On a wide screen what is in a drawer is always shown.
