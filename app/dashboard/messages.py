@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 from app.adapters.records import MessagePage, StoredMessage
+from app.core.feedback import HumanLabel
 from app.core.types import Label
+from app.dashboard.feedback_words import VERDICTS
 from app.dashboard.markup import clock, day, figure, isolated, safe
 from app.dashboard.view import country_name, source_name
 from app.services.words import percent
@@ -17,7 +19,20 @@ _LONGEST = 1_500
 _WORDS = {Label.NEGATIVE: "Negative", Label.NEUTRAL: "Neutral", Label.POSITIVE: "Positive"}
 
 
+def _by_people(label: HumanLabel, item: StoredMessage) -> str:
+    """What people make of it; the counts stay the model's, and that is said."""
+    said = f'{VERDICTS[label.verdict]} <span class="ep-sure">by {isolated(label.who)}'
+    if label.disputed:
+        said += f", {figure(label.people)} people disagree"
+    if item.prediction is None:
+        return f"{said}; not scored by the model</span>"
+    sure = percent(item.prediction.confidence).replace(" ", "\u00a0")
+    return f"{said}; counted as {item.label}, as the model says ({sure} sure)</span>"
+
+
 def _said(item: StoredMessage) -> str:
+    if item.feedback is not None:
+        return _by_people(item.feedback, item)
     prediction = item.prediction
     if prediction is None:
         return f"Not scored (language: {isolated(item.message.lang or 'unknown')})"
@@ -28,11 +43,12 @@ def _said(item: StoredMessage) -> str:
 def card(item: StoredMessage) -> str:
     """One message: the text first, then what was said of it and where it is from."""
     message = item.message
+    kind = (item.feedback.verdict if item.feedback else item.label).replace("_", "-")
     text = message.text[:_LONGEST]
     more = len(message.text) - len(text)
     cut = f' <span class="ep-cut">… {figure(more)} more characters</span>' if more else ""
     meta = [
-        f'<span class="ep-label"><i class="ep-dot ep-{item.label}" aria-hidden="true"></i>{_said(item)}</span>',
+        f'<span class="ep-label"><i class="ep-dot ep-{kind}" aria-hidden="true"></i>{_said(item)}</span>',
         isolated(source_name(message.source)),
         clock(message.created_at) + f'<span class="ep-day">{day(message.created_at)}</span>',
         isolated(country_name(message.country)),
@@ -44,7 +60,7 @@ def card(item: StoredMessage) -> str:
         )
     foot = "".join(f"<li>{part}</li>" for part in meta)
     return (
-        f'<article class="ep-card ep-edge-{item.label}" data-key="{safe(message.id)}" tabindex="0">'
+        f'<article class="ep-card ep-edge-{kind}" data-key="{safe(message.id)}" tabindex="0">'
         f'<p class="ep-text" dir="auto">{safe(text)}{cut}</p><ul class="ep-meta">{foot}</ul></article>'
     )
 

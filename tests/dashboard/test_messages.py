@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from app.adapters.records import MessagePage, StoredMessage
+from app.core.feedback import HumanLabel, MessageVerdict
 from app.core.types import Label
 from app.dashboard.messages import card, encode
 from tests.dashboard.rig import HOSTILE, NOON, record
@@ -78,6 +79,27 @@ def test_a_card_says_label_confidence_source_time_country_and_copies() -> None:
     text = Tags(card(item)).text
     for part in ("Broken.", "Negative 86\u00a0% sure", "X", "12:00:00 UTC", "GB", "x 84 copies"):
         assert part in text
+
+
+def judged(verdict: MessageVerdict, *, who: str = "ann", disputed: bool = False) -> HumanLabel:
+    return HumanLabel(verdict, who, NOON, 2 if disputed else 1, disputed)
+
+
+def test_what_people_say_goes_before_what_the_model_says_and_the_counts_stay_the_models() -> None:
+    item = replace(message(1, NOON, Label.NEGATIVE), feedback=judged(MessageVerdict.POSITIVE))
+    found = Tags(card(item))
+    assert "Positive by ann; counted as negative, as the model says (86\u00a0% sure)" in found.text
+    assert 'class="ep-card ep-edge-positive"' in card(item)
+    assert found.tags <= OURS
+
+
+def test_people_may_say_off_topic_disagree_or_be_the_only_ones_to_say_anything() -> None:
+    off = replace(message(1, NOON, Label.NEGATIVE), feedback=judged(MessageVerdict.OFF_TOPIC, disputed=True))
+    assert "Off-topic by ann, 2 people disagree; counted as negative" in Tags(card(off)).text
+    assert "ep-edge-off-topic" in card(off)
+    alone = replace(message(1, NOON, Label.UNSCORED), feedback=judged(MessageVerdict.NEUTRAL, who="<b>"))
+    assert "Neutral by <b>; not scored by the model" in Tags(card(alone)).text
+    assert Tags(card(alone)).tags <= OURS
 
 
 def test_an_unscored_message_says_so() -> None:
