@@ -137,6 +137,34 @@ def totals(connection: Connection, cut: Cut, start: datetime | None, end: dateti
     return found
 
 
+def by_place(
+    connection: Connection, event_id: str, start: datetime, end: datetime
+) -> dict[tuple[str, str], dict[Label, Count]]:
+    """The counts of each source and country in the whole minutes that [start, end) touches; see `Store.by_place`."""
+    minute = _WIDTH["minute"]
+    pieces = _pieces(_floor(micros(start), minute), _ceil(micros(end), minute), _COARSE_TO_FINE)
+    ever, found = rollups.alias("ever"), dict[tuple[str, str], dict[Label, Count]]()
+    # Which sources and countries there are is known without a look at time; each is then read as a line of its own.
+    lines = (
+        select(ever.c.source, ever.c.country)
+        .where(ever.c.event_id == event_id, ever.c.grain == EVER, ever.c.source != EVERY, ever.c.country != EVERY)
+        .distinct()
+        .subquery()
+    )
+    for grain, low, high in pieces:
+        query = (
+            select(rollups.c.source, rollups.c.country, rollups.c.label, func.sum(_RAW), func.sum(_DISTINCT))
+            .join_from(lines, rollups, (rollups.c.source == lines.c.source) & (rollups.c.country == lines.c.country))
+            .where(rollups.c.event_id == event_id, rollups.c.grain == grain)
+            .where(rollups.c.start >= low, rollups.c.start < high, _RAW > 0)
+            .group_by(rollups.c.source, rollups.c.country, rollups.c.label)
+        )
+        for source, country, label, raw, distinct in connection.execute(query):
+            counts = found.setdefault((source, country), {})
+            counts[_LABELS[label]] = counts.get(_LABELS[label], Count()) + Count(int(raw), int(distinct))
+    return found
+
+
 def _line(cut: Cut, grain: str) -> tuple[ColumnElement[bool], ...]:
     return (
         rollups.c.event_id == cut.event_id,

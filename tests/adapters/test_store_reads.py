@@ -277,3 +277,26 @@ def test_every_read_finds_its_rows_by_an_index(store: Store, statements: list[tu
             scanned = [step for step in steps for table in metadata.tables if step.startswith(f"SCAN {table}")]
             sorted_by_hand = "messages.created_at DESC" in statement and "TEMP B-TREE" in str(steps)
             assert not scanned and not sorted_by_hand, (statement, steps)
+
+
+def test_counts_by_place_are_those_of_each_source_and_country(store: Store) -> None:
+    rng = random.Random(11)
+    made = [
+        make(
+            f"m{number}",
+            rng.uniform(0, 3 * 24 * 60),
+            label=rng.choice(list(Label)),
+            source=rng.choice(["x", "news"]),
+            country=rng.choice(["DE", "FR", None]),
+        )
+        for number in range(300)
+    ]
+    put(store, *made)
+    for start, end in ((START, START + 3 * DAY), (at(7), at(9)), (at(59.5), START + DAY + timedelta(hours=2.5))):
+        found = store.by_place(EVENT.id, start, end)
+        for source in ("x", "news"):
+            for country in ("DE", "FR", UNRESOLVED):
+                totals = store.totals(EVENT.id, start, end, source=source, country=country)
+                assert found.get((source, country), {}) == totals
+    assert store.by_place(EVENT.id, START - DAY, START) == {}
+    assert store.by_place("nobody", START, START + DAY) == {}
