@@ -23,6 +23,7 @@ from app.services.alerts import Alerts
 from app.services.annotations import Annotations
 from app.services.evidence import Evidence
 from app.services.feedback import Feedback
+from app.services.geography import Geographies
 from app.services.incidents import Incidents
 from app.services.insight import Insight
 from app.services.report import Reports
@@ -77,6 +78,7 @@ class Service:
         self.alerts = Alerts(store, settings, now)
         self.annotations = Annotations(store, now)
         self.feedback = Feedback(store, settings)
+        self.geography = Geographies(store, self._shares, now)
         self.evidence = Evidence(store, now)
         self.incidents = Incidents(store, now)
         self.insight = Insight(store)
