@@ -116,15 +116,16 @@ def corrected_differences(
 ) -> tuple[Difference, Difference, Difference] | None:
     """How much each corrected share of `after` is above that of `before`; None when one has no scored messages.
 
-    Both windows are corrected with the same draws of the matrix: an error of the classifier that both share cancels
-    out, so a difference can be far surer than either share. `errors_before` is for another model or event, whose
-    errors are its own. Raises ValueError for a negative count.
+    Without `errors_before` both windows are of the same material and corrected with the same draws of the matrix: an
+    error of the classifier that both share cancels out, so a difference can be far surer than either share. With it
+    `before` is of another model, event or source, and its errors are its own, even where as much is known of them.
+    Raises ValueError for a negative count.
     """
     if min(*after, *before) < 0:
         raise ValueError(f"a negative count in {after} or {before}")
     if not sum(after) or not sum(before):
         return None
-    return _differences(after, before, errors, errors_before or errors)
+    return _differences(after, before, errors, errors_before)
 
 
 def transfer_weight(matrices: Sequence[ConfusionMatrix]) -> float:
@@ -172,13 +173,13 @@ def _share(figures: tuple[float, float, float], n: int) -> Share:
 
 @lru_cache(maxsize=4_096)
 def _differences(
-    after: Counts, before: Counts, errors: Errors, errors_before: Errors
+    after: Counts, before: Counts, errors: Errors, errors_before: Errors | None
 ) -> tuple[Difference, Difference, Difference]:
     rates = _rates(errors, _MATRICES)
-    rates_before = rates if errors == errors_before else _rates(errors_before, _MATRICES_BEFORE)
+    rates_before = _rates(errors_before, _MATRICES_BEFORE) if errors_before else rates
     drawn = _draws(after, rates, _WINDOW) - _draws(before, rates_before, _WINDOW_BEFORE)
     figures = _summary(drawn, _log_fit(after, rates) + _log_fit(before, rates_before))
-    shares, shares_before = _corrected(after, errors), _corrected(before, errors_before)
+    shares, shares_before = _corrected(after, errors), _corrected(before, errors_before or errors)
     negative, neutral, positive = (
         _difference(each, sampled(now.value, now.n), sampled(then.value, then.n))
         for each, now, then in zip(figures, shares, shares_before, strict=True)

@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.adapters.confusion import KnownErrors
 from app.adapters.store import Store
 from app.core.adjusted_counts import Counts, Errors, corrected, corrected_differences
 from app.core.feedback import cases, live_quality
 from app.core.prevalence import Difference, Share, difference, share
 from app.core.types import CLASSES, Count, Label
+from app.settings import Settings
 from app.views import Correction
 
 
@@ -38,6 +40,11 @@ class Shares:
     def __init__(self, store: Store, errors_of: Callable[[str], Errors | None]) -> None:
         self._store = store
         self._errors_of = errors_of
+
+    @classmethod
+    def measured(cls, store: Store, settings: Settings) -> Shares:
+        """With the errors that lie beside the models which are served."""
+        return cls(store, KnownErrors((settings.model_dir, settings.state_dir / "models")).of)
 
     def look(self, event_id: str, start: datetime, end: datetime, counts: Mapping[Label, Count]) -> Scored:
         """The counts of [start, end) with what is known of their errors, labelled messages of the event included."""
@@ -77,10 +84,14 @@ def alike(one: Scored, other: Scored) -> tuple[Scored, Scored]:
     return one.uncorrected(f"in what it is compared with, {other.reason}"), other
 
 
-def differences(after: Scored, before: Scored) -> dict[Label, Difference]:
-    """How much each share of `after` is above that of `before`; empty when one has nothing scored. See `alike`."""
+def differences(after: Scored, before: Scored, *, same_material: bool = True) -> dict[Label, Difference]:
+    """How much each share of `after` is above that of `before`; empty when one has nothing scored. See `alike`.
+
+    `same_material` is for two windows of one event and source, in which a model errs alike.
+    """
     if after.errors and before.errors:
-        found = corrected_differences(after.counts, before.counts, after.errors, before.errors)
+        shared = same_material and after.errors == before.errors
+        found = corrected_differences(after.counts, before.counts, after.errors, None if shared else before.errors)
         return dict(zip(CLASSES, found, strict=True)) if found else {}
     now, then = classified(after.counts), classified(before.counts)
     return {label: difference(now[label], then[label]) for label in CLASSES} if now and then else {}

@@ -8,7 +8,7 @@ from app.adapters.records import Progress, Record
 from app.adapters.store import Store
 from app.core.adjusted_counts import NONE, ConfusionMatrix, Errors, Matrix
 from app.core.feedback import MessageVerdict, Stratum
-from app.core.prevalence import difference
+from app.core.prevalence import Difference, difference
 from app.core.text import content_hash
 from app.core.types import CLASSES, Event, Label, Message, Prediction
 from app.services.shares import Scored, Shares, alike, classified, correction_of, differences, shares_of
@@ -83,7 +83,7 @@ def test_messages_of_the_event_that_people_judged_count(shares: Shares, store: S
 
 def test_a_window_of_several_models_stays_as_it_is(shares: Shares, store: Store, feed: Feed) -> None:
     feed.put(Label.NEGATIVE, 30)
-    feed.put(Label.NEGATIVE, 1, model="v2")
+    feed.put(Label.NEGATIVE, 30, model="v2")
     scored = look(shares, store)
     told = correction_of(scored)
     assert (told.corrected, told.models) == (False, ("v1", "v2"))
@@ -109,8 +109,13 @@ def test_a_model_whose_errors_were_not_measured(shares: Shares, store: Store, fe
 def test_a_window_without_scored_messages_has_no_shares(shares: Shares, store: Store, feed: Feed) -> None:
     feed.put(Label.UNSCORED, 5)
     scored = look(shares, store)
-    assert shares_of(scored) == classified(scored.counts) == differences(scored, scored) == {}
+    assert shares_of(scored) == classified(scored.counts) == {}
+    assert differences(scored, scored) == {}
     assert correction_of(scored).reason == "no message was scored"
+
+
+def width(found: Difference) -> float:
+    return found.high - found.low
 
 
 def scored(counts: tuple[int, int, int], errors: Errors | None = None) -> Scored:
@@ -122,7 +127,13 @@ def test_a_difference_is_corrected_with_what_both_windows_share() -> None:
     found = differences(after, before)[Label.NEGATIVE]
     apart = difference(shares_of(after)[Label.NEGATIVE], shares_of(before)[Label.NEGATIVE])
     assert found.verdict == "higher"
-    assert found.high - found.low < apart.high - apart.low
+    assert width(found) < width(apart)
+
+
+def test_other_material_has_errors_of_its_own() -> None:
+    after, before = scored((200, 200, 100), KNOWN["v1"]), scored((120, 280, 100), KNOWN["v1"])
+    same, other = differences(after, before), differences(after, before, same_material=False)
+    assert width(other[Label.NEGATIVE]) > 1.5 * width(same[Label.NEGATIVE])
 
 
 def test_uncorrected_windows_differ_by_their_sampling_error() -> None:
