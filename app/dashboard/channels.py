@@ -61,7 +61,7 @@ def _channel(channel: ChannelView, name: str) -> str:
     return (
         f"<li{attributes({'data_key': channel.id, 'data_actions': True})}><p><b>{isolated(channel.name)}</b>{off}</p>"
         f'<p class="ep-basis">{" · ".join(f"<span>{part}</span>" for part in about)}</p>{trouble}'
-        f'<div class="ep-verdicts">{buttons}</div><div data-answer></div></li>'
+        f'<div class="ep-choices">{buttons}</div><div data-answer></div></li>'
     )
 
 

@@ -53,11 +53,11 @@ def _verdicts(incident: IncidentView) -> str:
     given = incident.verdict
     if given is not None:
         undo = button("withdraw", "Undo", which, kind="ep-quiet")
-        return f'<p class="ep-verdicts">{_said(given)} {undo}</p>'
+        return f'<p class="ep-choices">{_said(given)} {undo}</p>'
     buttons = "".join(
         button("verdict", words, {**which, "verdict": verdict.value}) for verdict, words in VERDICTS.items()
     )
-    return f'<div class="ep-verdicts" role="group" aria-label="Your verdict">{buttons}</div>'
+    return f'<div class="ep-choices" role="group" aria-label="Your verdict">{buttons}</div>'
 
 
 def _said(given: GivenVerdict) -> str:
@@ -109,7 +109,7 @@ def _verdict_form(incident: IncidentView) -> str:
         value=given.note if given else "",
         placeholder="What was it?",
     )
-    group = f'<div class="ep-verdicts" role="group" aria-label="Your verdict">{buttons}{undo}</div>'
+    group = f'<div class="ep-choices" role="group" aria-label="Your verdict">{buttons}{undo}</div>'
     said = "A false alarm makes the tests of this event stricter; an expected one can be foreseen the next time."
     standing = f"{_said(given)}. " if given else ""
     return form("verdict", hidden(**which) + note + group) + f'<p class="ep-note">{standing}{said}</p>'

@@ -73,7 +73,12 @@ def _row(row: Row, now: datetime) -> str:
     event = row.overview.event
     incident = row.state.incident
     shown = {"event": event.id} | ({"incident": incident.number} if incident else {})
-    said = spoken(incident.headline, now) if incident else safe(sentence(row.overview)).replace(" %", "\u00a0%")
+    if incident:
+        said = spoken(incident.headline, now)
+    elif row.overview.basis.raw:
+        said = safe(sentence(row.overview)).replace(" %", "\u00a0%")
+    else:
+        said = "No messages in the last 24 hours."
     return (
         f'<li class="ep-event ep-is-{row.state.state.name.lower()}" data-key="{safe(event.id)}">'
         f'<div class="ep-event-said"><h2>{there("event", isolated(event.name), **shown)}</h2>{state_chip(row.state)}'

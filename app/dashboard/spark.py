@@ -22,7 +22,7 @@ def spark(timeline: Timeline) -> str:
     """
     start, whole = timeline.start.timestamp(), (timeline.end - timeline.start).total_seconds()
     if whole <= 0 or not timeline.buckets:
-        return '<p class="ep-none">No messages in 24 hours.</p>'
+        return '<div class="ep-spark" role="img" aria-label="No messages in 24 hours"><i class="ep-hatch ep-all"></i></div>'
     unit = _WIDTH * timeline.step_s / whole
     top = max(bucket.total.raw for bucket in timeline.buckets) or 1
     bars, points = [], []

@@ -40,12 +40,14 @@
     }
     while (node) { const next = node.nextSibling; node.remove(); node = next; }
   };
-  ep.patch = (element, html) => {
+  ep.morph = morph;
+  ep.parse = (html) => {
     const template = document.createElement("template");
     template.innerHTML = html; // escaped by the server: text, never a reader's markup
     ep.localise(template.content);
-    patch(element, template.content);
+    return template.content;
   };
+  ep.patch = (element, html) => patch(element, ep.parse(html));
 
   // The state of the page
   const query = () => window.location.search.slice(1);
