@@ -7,17 +7,18 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from app.adapters.records import MessageFilter, MessagePage
+from app.adapters.records import MessagePage
 from app.core.errors import AppError, InvalidInput, NotFound
 from app.core.types import Label
 from app.dashboard import chart, messages
 from app.dashboard.controls import Choices, choice, event_controls, search, switch
+from app.dashboard.downloads import links
 from app.dashboard.headline import empty, headline
 from app.dashboard.live import CANONICAL, Query
 from app.dashboard.marks import Marks, listing
 from app.dashboard.markup import go, notice, safe, there
-from app.dashboard.scope import Scope, Scopes
-from app.dashboard.view import ANY, View, chosen
+from app.dashboard.scope import Scope, Scopes, message_filter
+from app.dashboard.view import ANY, View
 from app.dashboard.why import Desk
 from app.service import Service
 from app.services.insight import InsightStep
@@ -92,7 +93,7 @@ class EventFeed:
                 following=not view.after,
                 scope=view.to_query(),
             ),
-            "paging": _paging(view, page),
+            "paging": _paging(view, page) + links(view),
         }
 
     def _marks(self, view: View, overview: Overview) -> Marks:
@@ -108,15 +109,7 @@ class EventFeed:
             if view.statement:
                 card = self._desk.card(scope)
                 return self._service.evidence.messages(card, view.statement, limit=messages.PAGE, after=after), ""
-            where = MessageFilter(
-                start=scope.within.start or overview.start,
-                end=scope.within.end or overview.end,
-                label=None if view.label == ANY else Label(view.label),
-                source=chosen(view.source),
-                country=chosen(view.country),
-                text=view.text.strip() or None,
-                distinct_only=view.distinct,
-            )
+            where = message_filter(scope, overview)
             return self._service.messages(view.event, where, limit=messages.PAGE, after=after), ""
         except NotFound:
             return MessagePage((), None), "The reasons have changed: this one is not among them any more."

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from app.dashboard.downloads import REPORT
 from app.dashboard.forms import attributes, button, entry, form, hidden
 from app.dashboard.marks import chip
 from app.dashboard.markup import clock, day, duration, figure, go, isolated, safe, spoken, there
@@ -69,12 +70,13 @@ def detail(card: IncidentCard, now: datetime) -> str:
     """One incident: the sentence, the verdict, what was tested, and its history."""
     incident = card.incident
     chart = there("event", "On the chart", event=incident.event_id, incident=incident.number, window="around")
+    report = there(REPORT, "Report to print", event=incident.event_id, incident=incident.number)
     findings = "".join(f"<li>{spoken(each.text, now)}</li>" for each in incident.findings)
     return (
         f'<div class="ep-detail" data-key="{safe(incident.event_id)}/{incident.number}">'
         f"<h2>Incident {incident.number}, {isolated(incident.event_name)} {chip(incident)}</h2>"
         f'<p class="ep-lead">{spoken(incident.headline, now)}</p>'
-        f'<p class="ep-basis">{" · ".join(f"<span>{part}</span>" for part in (*_times(incident), chart))}</p>'
+        f'<p class="ep-basis">{" · ".join(f"<span>{part}</span>" for part in (*_times(incident), chart, report))}</p>'
         f"{_verdict_form(incident)}{_offer(card)}"
         f"<h3>What stood out</h3><ul class='ep-plainlist'>{findings}</ul>"
         f"{_history(card, now)}</div>"

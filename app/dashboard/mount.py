@@ -22,6 +22,7 @@ from app.dashboard import (
     overview_page,
 )
 from app.dashboard.actions import Actions
+from app.dashboard.downloads import downloads
 from app.dashboard.event_feed import EventFeed
 from app.dashboard.feedback_feed import FeedbackFeed
 from app.dashboard.incidents_feed import IncidentsFeed
@@ -99,6 +100,7 @@ def dashboard_app(
     for name in (*SCRIPTS, *STYLES):
         app.add_api_route(f"/{STATIC}/{name}", _asset(name), response_class=FileResponse)
     app.include_router(feeds(service, now).router())
+    app.include_router(downloads(service, Scopes(service, now)))
 
     with warnings.catch_warnings():
         # Said of any application with several pages, also where rendering on the server is off.

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from app.adapters.records import MessageFilter
 from app.core.errors import NotFound
 from app.core.incidents import Kind
 from app.core.types import Label
 from app.dashboard.markup import bare, day, safe
-from app.dashboard.view import AROUND, WINDOWS, View, chosen
+from app.dashboard.view import ANY, AROUND, WINDOWS, View, chosen
 from app.service import Service
 from app.services.incident_views import IncidentView
 from app.views import Overview, Selection
@@ -57,6 +58,20 @@ class Scope:
         if self.stretch is None:
             return self.selection
         return replace(self.selection, start=self.stretch.start, end=self.stretch.end)
+
+
+def message_filter(scope: Scope, overview: Overview) -> MessageFilter:
+    """The messages of a scope, as the filters of its view narrow them."""
+    view = scope.view
+    return MessageFilter(
+        start=scope.within.start or overview.start,
+        end=scope.within.end or overview.end,
+        label=None if view.label == ANY else Label(view.label),
+        source=chosen(view.source),
+        country=chosen(view.country),
+        text=view.text.strip() or None,
+        distinct_only=view.distinct,
+    )
 
 
 class Scopes:

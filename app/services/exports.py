@@ -6,20 +6,23 @@ The terms of X allow its posts to be passed on by their ids alone: their text, a
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
+from urllib.parse import quote
 
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from app.adapters.records import StoredMessage
+from app.adapters.records import MessagePage, StoredMessage
 from app.core.prevalence import Share, share
 from app.core.types import CLASSES, Bucket, Count, Label
 from app.services.incidents import IncidentView
 from app.views import Timeline
 
+_PAGE: Final = 500
 _TIME: Final = pa.timestamp("us", tz="UTC")
 # A spreadsheet takes a cell that begins like this for a formula, and runs it.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -35,6 +38,46 @@ class Format(StrEnum):
     def media_type(self) -> str:
         """For the header Content-Type."""
         return "text/csv; charset=utf-8" if self is Format.CSV else "application/vnd.apache.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Something to take along: a browser shows what is `inline`, and saves the rest under `name`."""
+
+    name: str
+    media_type: str
+    content: bytes
+    inline: bool = False
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What it is sent with: its name, and that nothing in it may run, whatever it turns out to hold."""
+        plain = self.name.encode("ascii", "ignore").decode().replace('"', "") or "file"
+        shown = "inline" if self.inline else "attachment"
+        return {
+            "Content-Disposition": f"{shown}; filename=\"{plain}\"; filename*=UTF-8''{quote(self.name, safe='')}",
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": "no-store",
+        }
+
+
+def table_file(table: pa.Table, form: Format, name: str) -> File:
+    """The table as a file of that name, without its ending."""
+    return File(f"{name}.{form}", form.media_type, encode(table, form))
+
+
+def every_message(read: Callable[[int, str | None], MessagePage], most: int) -> list[StoredMessage]:
+    """The newest `most` messages of what `read` gives page by page: (limit, after) to a page."""
+    found: list[StoredMessage] = []
+    after: str | None = None
+    while len(found) < most:
+        page = read(min(_PAGE, most - len(found)), after)
+        found += page.items
+        after = page.next
+        if after is None:
+            break
+    return found
 
 
 def encode(table: pa.Table, form: Format) -> bytes:

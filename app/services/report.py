@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -17,6 +17,7 @@ from app.core.types import CLASSES, Count, Label
 from app.services import report_chart, report_html
 from app.services.annotations import Annotations
 from app.services.evidence import Evidence, EvidenceCard
+from app.services.exports import File
 from app.services.incidents import IncidentCard, Incidents, IncidentView
 from app.services.report_html import ours, page, said, section, table, time
 from app.services.words import capital, messages_of, negative_sentence, percent, with_interval
@@ -51,14 +52,6 @@ class Numbers(Protocol):
         """Counts per step."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """A report and the name of its file."""
-
-    name: str
-    html: str
-
-
 class Reports:
     """Makes reports. `now` is the clock, in UTC."""
 
@@ -76,7 +69,7 @@ class Reports:
         self._annotations = annotations
         self._now = now
 
-    def event(self, event_id: str, selection: Selection) -> Report:
+    def event(self, event_id: str, selection: Selection) -> File:
         """The report of an event in a window. Raises NotFound or InvalidInput."""
         overview = self._numbers.overview(event_id, selection)
         window = replace(selection, start=overview.start, end=overview.end)
@@ -86,7 +79,7 @@ class Reports:
         lead = [f'<p class="lead">{ours(_headline(overview))}</p>']
         return self._made(f"{event_id}-{overview.end:%Y%m%dT%H%MZ}", title, lead, overview, window, incidents, card)
 
-    def incident(self, event_id: str, number: int) -> Report:
+    def incident(self, event_id: str, number: int) -> File:
         """The report of one incident. Raises NotFound."""
         told = self._incidents.get(event_id, number)
         incident = told.incident
@@ -109,7 +102,7 @@ class Reports:
         window: Selection,
         incidents: Sequence[IncidentView],
         card: EvidenceCard,
-    ) -> Report:
+    ) -> File:
         timeline = self._numbers.timeline(overview.event.id, window)
         notes = self._annotations.find(overview.event.id, overview.start, overview.end)
         now = self._now()
@@ -126,7 +119,7 @@ class Reports:
             f'<p class="soft">Reproduced from the same data, the figures have the fingerprint '
             f"{_fingerprint(overview, timeline)}.</p>",
         ]
-        return Report(f"{name}.html", page(title, parts))
+        return File(f"{name}.html", "text/html; charset=utf-8", page(title, parts).encode(), inline=True)
 
 
 def _headline(overview: Overview) -> str:

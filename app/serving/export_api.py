@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final
-from urllib.parse import quote
 
-import pyarrow as pa
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from app.adapters.records import MessageFilter, StoredMessage
-from app.service import Service
-from app.services.exports import Format, encode, incidents_table, messages_table, timeline_table
+from app.adapters.records import MessageFilter
+from app.services.exports import (
+    File,
+    Format,
+    every_message,
+    incidents_table,
+    messages_table,
+    table_file,
+    timeline_table,
+)
 from app.services.incidents import IncidentView
-from app.services.report import Report
 from app.serving.parameters import Asked, EventId, Selected, message_filter
 from app.serving.schemas import answers
 
@@ -33,30 +37,14 @@ def _answers(content: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
     return {200: {"description": "The file.", "content": content}, **answers(None, 404, 422)}
 
 
-def report_file(report: Report) -> Response:
-    """A report as an answer that a browser shows, and saves under its name."""
-    return _file(report.html.encode(), "text/html; charset=utf-8", report.name, "inline")
-
-
-def _table_file(table: pa.Table, form: Format, name: str) -> Response:
-    return _file(encode(table, form), form.media_type, f"{name}.{form}", "attachment")
-
-
-def _file(content: bytes, media_type: str, name: str, disposition: str) -> Response:
-    plain = name.encode("ascii", "ignore").decode().replace('"', "") or "file"
-    headers = {
-        "Content-Disposition": f"{disposition}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}",
-        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "no-store",
-    }
-    return Response(content, media_type=media_type, headers=headers)
+def _sent(file: File) -> Response:
+    return Response(file.content, media_type=file.media_type, headers=file.headers)
 
 
 @export_routes.get("/events/{event_id}/report.html", response_class=Response, responses=_answers(_HTML))
 def event_report(service: Asked, event_id: EventId, selection: Selected) -> Response:
     """The report of a window: sentence, chart, shares with intervals, incidents, evidence, coverage, method."""
-    return report_file(service.reports.event(event_id, selection))
+    return _sent(service.reports.event(event_id, selection))
 
 
 @export_routes.get(
@@ -66,13 +54,13 @@ def incident_report(
     service: Asked, event_id: EventId, number: Annotated[int, Path(ge=1, le=2**53, description="Of the incident.")]
 ) -> Response:
     """The report of an incident."""
-    return report_file(service.reports.incident(event_id, number))
+    return _sent(service.reports.incident(event_id, number))
 
 
 @export_routes.get("/events/{event_id}/timeline.{form}", response_class=Response, responses=_answers(_FILE))
 def export_timeline(service: Asked, event_id: EventId, selection: Selected, form: Ending) -> Response:
     """The counts of the chart, a row a step."""
-    return _table_file(timeline_table(service.timeline(event_id, selection)), form, f"{event_id}-timeline")
+    return _sent(table_file(timeline_table(service.timeline(event_id, selection)), form, f"{event_id}-timeline"))
 
 
 @export_routes.get("/events/{event_id}/messages.{form}", response_class=Response, responses=_answers(_FILE))
@@ -84,20 +72,8 @@ def export_messages(
     most: Annotated[int, Query(ge=1, le=_MOST_MESSAGES, description="At most so many, the newest.")] = 10_000,
 ) -> Response:
     """The messages of the filter, newest first. Of X only ids, times and what was made of them: its terms."""
-    table = messages_table(_all_messages(service, event_id, where, most))
-    return _table_file(table, form, f"{event_id}-messages")
-
-
-def _all_messages(service: Service, event_id: str, where: MessageFilter, most: int) -> list[StoredMessage]:
-    found: list[StoredMessage] = []
-    after: str | None = None
-    while len(found) < most:
-        page = service.messages(event_id, where, limit=min(_PAGE, most - len(found)), after=after)
-        found += page.items
-        after = page.next
-        if after is None:
-            break
-    return found
+    found = every_message(lambda limit, after: service.messages(event_id, where, limit=limit, after=after), most)
+    return _sent(table_file(messages_table(found), form, f"{event_id}-messages"))
 
 
 @export_routes.get("/events/{event_id}/incidents.{form}", response_class=Response, responses=_answers(_FILE))
@@ -111,4 +87,4 @@ def export_incidents(service: Asked, event_id: EventId, selection: Selected, for
         incidents += page.items
         after = page.next
         if after is None:
-            return _table_file(incidents_table(incidents), form, f"{event_id}-incidents")
+            return _sent(table_file(incidents_table(incidents), form, f"{event_id}-incidents"))

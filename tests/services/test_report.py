@@ -69,19 +69,20 @@ def test_a_report_says_the_shares_with_intervals_and_what_they_rest_on(store: St
     fill(store, -120, 20, 180, "an ordinary day")
     fill(store, 60, 120, 80, "the strap burns")
     made = service.reports.event(EVENT.id, WINDOW)
+    html = made.content.decode()
     assert made.name == "cup-20260301T1400Z.html"
-    assert "Negative share 60 % (" in made.html
-    assert "up from 10 %" in made.html
-    assert "200 messages" in made.html
-    assert "tiny@1" in made.html
-    assert "strap" in made.html
+    assert "Negative share 60 % (" in html
+    assert "up from 10 %" in html
+    assert "200 messages" in html
+    assert "tiny@1" in html
+    assert "strap" in html
 
 
 def test_the_same_data_gives_the_same_fingerprint(store: Store, service: Service) -> None:
     fill(store, 60, 12, 8, "the strap burns")
 
     def fingerprint() -> str:
-        return service.reports.event(EVENT.id, WINDOW).html.partition("fingerprint ")[2][:16]
+        return service.reports.event(EVENT.id, WINDOW).content.decode().partition("fingerprint ")[2][:16]
 
     first = fingerprint()
     assert fingerprint() == first
@@ -90,7 +91,7 @@ def test_the_same_data_gives_the_same_fingerprint(store: Store, service: Service
 
 
 def test_a_report_of_nothing_says_so(service: Service) -> None:
-    assert "No messages in this window." in service.reports.event(EVENT.id, WINDOW).html
+    assert b"No messages in this window." in service.reports.event(EVENT.id, WINDOW).content
 
 
 def test_an_incident_is_reported_with_its_history_and_the_chart_around_it(store: Store, service: Service) -> None:
@@ -98,7 +99,7 @@ def test_an_incident_is_reported_with_its_history_and_the_chart_around_it(store:
     fill(store, 0, 120, 180, "the strap burns")
     tell(store, opened(incident()))
     service.annotations.add(EVENT.id, AnnotationDraft(at=at(30), kind="statement", text="Our statement <b>"))
-    html = service.reports.incident(EVENT.id, 1).html
+    html = service.reports.incident(EVENT.id, 1).content.decode()
     assert "World Cup: incident 1" in html
     assert "How it went" in html
     assert "Our statement &lt;b&gt;" in html
@@ -120,7 +121,7 @@ def test_hostile_texts_names_and_authors_are_inert(store: Store, service: Servic
     fill(store, -120, 5, 45, "an ordinary day")
     put(store, *records, *copies)
     service.annotations.add(EVENT.id, AnnotationDraft(at=at(61), text=PAYLOADS[0]))
-    html = service.reports.event(EVENT.id, WINDOW).html
+    html = service.reports.event(EVENT.id, WINDOW).content.decode()
     assert "messages like it" in html  # payloads are quoted
     assert running(html) == []
     assert not set("\u202e\u2066\u2067\u2068\u2069\u200f") & set(html)

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import csv
+import io
+from datetime import timedelta
+
+import pyarrow.parquet as pq
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from app.core.types import Label
+from app.dashboard.downloads import downloads, links
+from app.dashboard.scope import Scopes
+from app.dashboard.view import View
+from tests.dashboard.rig import NOON, Rig, record
+
+
+@pytest.fixture
+def client(rig: Rig) -> TestClient:
+    rig.watch()
+    labels = list(Label)
+    rig.put(*[record(n, NOON - timedelta(minutes=n), labels[n % 4], source="news") for n in range(60)])
+    app = FastAPI()
+    app.include_router(downloads(rig.service, Scopes(rig.service, rig.clock)))
+    return TestClient(app)
+
+
+def test_the_links_take_along_what_the_page_shows(client: TestClient) -> None:
+    view = View("vision-pro", "6h", label="negative")
+    html = links(view)
+    for name in ("report.html", "timeline.csv", "timeline.parquet", "messages.csv", "messages.parquet"):
+        assert f'href="{name}?event=vision-pro&amp;window=6h&amp;label=negative"' in html
+        assert client.get(f"/{name}?{view.to_query()}").status_code == 200
+
+
+def test_messages_are_those_of_the_filters(client: TestClient) -> None:
+    answer = client.get("/messages.csv?event=vision-pro&window=6h&label=negative")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert len(rows) == 15
+    assert {row["label"] for row in rows} == {"negative"}
+    assert "vision-pro-messages.csv" in answer.headers["content-disposition"]
+    whole = client.get("/messages.parquet?event=vision-pro&window=6h")
+    assert pq.read_table(io.BytesIO(whole.content)).num_rows == 60
+
+
+def test_a_report_is_of_the_stretch_that_is_selected(client: TestClient) -> None:
+    start, end = NOON - timedelta(minutes=9), NOON + timedelta(minutes=1)
+    view = View("vision-pro", "6h", start=start, end=end)
+    assert "10 messages" in client.get(f"/report.html?{view.to_query()}").text
+    assert "60 messages" in client.get("/report.html?event=vision-pro&window=6h").text
+
+
+def test_what_is_not_watched_is_said(client: TestClient) -> None:
+    answer = client.get("/report.html?event=none")
+    assert (answer.status_code, "none" in answer.text) == (404, True)
+    assert answer.headers["content-type"].startswith("text/plain")
