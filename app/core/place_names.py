@@ -118,6 +118,8 @@ class Reader:
             else:
                 return None
             shorter = " ".join(tokens[first:last])
+            if shorter in PARTS_OF_CITIES:
+                return None
             if (places := self._gazetteer.places(shorter)) and (last - first > 1 or shorter not in BESIDE):
                 if all(place.kind is Kind.CODE for place in places) and shorter in WORDS_LIKE_CODES:
                     return None

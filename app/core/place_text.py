@@ -64,7 +64,10 @@ def coordinates(text: str) -> tuple[float, float] | None:
     return (latitude, longitude) if abs(latitude) <= 90 and abs(longitude) <= 180 else None
 
 
-_NO_PLACE = re.compile(r"\S+://\S+|\bwww\.\S+|\S+@\S+\.\S+|(?:^|\s)@\w+")
+_NO_PLACE = re.compile(
+    r"\S+://\S+|\bwww\.\S+|\S+@\S+\.\S+|(?:^|\s)@\w+|\b(?:sc|snap|snapchat|ig|insta|instagram|fb|yt|tiktok)\s*: *\S+",
+    re.IGNORECASE,
+)
 # Arrows, symbols and emoji stand between places ("Oslo ✈ Rome") or decorate one; ° and letter-like symbols do not.
 _SYMBOLS = re.compile("[\u2190-\u2bff\u3000-\u3003\U0001f000-\U0001faff\ufe0f\u20e3]+")
 _CONTROLS = re.compile("[\x00-\x1f]")

@@ -85,6 +85,7 @@ def test_coordinates_are_decimals_within_the_earth(text: str, point: tuple[float
         ("AT&T", [["at"], ["t"]]),
         ("Lon\u00addon\u200b", [["london"]]),
         ("me@example.org https://example.org/a @me Rome", [["rome"]]),
+        ("IG: sc.somebody Rome", [["rome"]]),
         ("★★★", []),
         ("", []),
     ],
