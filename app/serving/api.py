@@ -23,6 +23,7 @@ from app.serving.alert_api import alert_routes
 from app.serving.evidence_api import evidence_routes
 from app.serving.export_api import export_routes
 from app.serving.feedback_api import feedback_routes
+from app.serving.geography_api import geography_routes
 from app.serving.incident_api import incident_routes
 from app.serving.limits import guard
 from app.serving.model_api import classify_routes
@@ -236,6 +237,7 @@ def build_api(service: Service, classify: Classify, settings: Settings) -> FastA
         classify_routes("/classify"),
         event_routes,
         number_routes,
+        geography_routes,
         message_routes,
         incident_routes,
         evidence_routes,
