@@ -106,7 +106,7 @@ WORDS_LIKE_CITIES: Final = _words(
 
 # Parts that many cities have, and parts of one city that are named like another city.
 PARTS_OF_CITIES: Final = frozenset(
-    name.strip()
+    " ".join(name.split())
     for name in """
     battle ground, big spring, center city, center point, central city, chinatown, city center, city one, country
     club, d town, east end, east london, federal capital, federal city, forest city, garden city, golden gate, happy

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.core.place_names import Kind, Place
 from app.core.place_text import key
+from app.core.place_words import PARTS_OF_CITIES
 from app.core.places import How, Resolver, Rules
 
 COUNTRY, REGION, CODE, CITY, ALTERNATE = Kind
@@ -169,3 +170,8 @@ def test_only_so_many_strings_are_remembered() -> None:
         resolver.resolve(text)
     assert resolver.resolve.cache_info().currsize == 2
     assert resolver.resolve.cache_info().hits == 0
+
+
+def test_parts_of_cities_are_whole_names() -> None:
+    assert all(name == key(name) for name in PARTS_OF_CITIES)
+    assert {"east london", "happy valley", "little italy"} <= PARTS_OF_CITIES
