@@ -31,7 +31,7 @@ _VOLUME_CHANCES: Final = 6.5  # a week
 _SHARE_CHANCES: Final = 15.0
 
 # Negative messages are more than usual for more messages alone, unless their share is up with this surprise as well.
-_SHARE_IS_UP: Final = 2.0
+_SHARE_IS_UP: Final = 3.0
 # A surge goes on while the last 20 minutes are at least so many times the usual; one that only the longest window sees,
 # while the last 80 minutes are so many times the usual as well.
 _STILL_MORE: Final = 1.5
@@ -219,8 +219,7 @@ class SeriesTests:
         scored: Sequence[float],
         fills: Sequence[float],
     ) -> list[Signal]:
-        usual = self._share.share
-        if negatives[_RECENT] <= scored[_RECENT] * usual:
+        if negatives[_RECENT] <= scored[_RECENT] * self._share.usual(_RECENT):
             self._worse_since = None
             return []
         share = self._share_record.best(shares)
@@ -240,7 +239,7 @@ class SeriesTests:
         signals: list[Signal] = []
         if threshold is not None and share is not None:
             window, score = share
-            n, negative = scored[window], negatives[window]
+            n, negative, usual = scored[window], negatives[window], self._share.usual(window)
             size, surprise = negative - n * usual, self._share_record.rarity(score)
             signals.append(
                 Signal(Kind.NEGATIVE_SHARE, self.source, since, negative / n, usual, size, surprise, threshold)
