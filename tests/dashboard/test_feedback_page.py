@@ -164,5 +164,5 @@ def test_the_dashboard_has_the_page(rig: Rig) -> None:
         return dashboard_app(rig.service, rig.clock, rig.settings)
 
     mounted = [getattr(route, "app", None) for route in asyncio.run(made()).routes]
-    blocks = next(app.get_blocks() for app in mounted if hasattr(app, "get_blocks"))
+    blocks = next(app.get_blocks() for app in mounted if app is not None and hasattr(app, "get_blocks"))
     assert ("feedback", "Feedback") in [(path, name) for path, name, *_ in blocks.pages]

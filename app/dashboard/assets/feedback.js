@@ -6,6 +6,7 @@
   const KEYS_OFF = "ep-keys-off";
   const FEW = 6; // so many messages before the end more are asked for
   const SHOWN = 5; // verdicts in the list below
+  const AGAIN_MS = 15000; // where nothing is left to judge, new messages are looked for so often
   const WORDS = { negative: "Negative", neutral: "Neutral", positive: "Positive", off_topic: "Off-topic", skipped: "Skipped" };
 
   // Who is sitting there: a name that this browser keeps. It tells people apart and is no login.
@@ -106,6 +107,7 @@
       const known = new Set(items.map((item) => item.id));
       items = items.concat(answer.items.filter((item) => !known.has(item.id)));
       state = at < items.length ? "ready" : "done";
+      if (state === "done") window.setTimeout(() => { if (mine === generation && state === "done") fetchMore(); }, AGAIN_MS);
       draw();
     };
     const open = () => {
