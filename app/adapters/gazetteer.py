@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -72,6 +73,13 @@ class ShippedGazetteer:
 def resolver() -> Resolver:
     """The resolver of this process over the shipped gazetteer, made at the first call."""
     return Resolver(ShippedGazetteer())
+
+
+@functools.cache
+def country_names() -> Mapping[str, str]:
+    """The countries by code, as English calls them (GeoNames)."""
+    names: dict[str, str] = json.loads((DATA / AREAS).read_text("utf-8"))["countries"]
+    return names
 
 
 def packed(people: int) -> int:

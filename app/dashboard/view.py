@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
 
+from app.adapters.gazetteer import country_names
 from app.adapters.records import UNRESOLVED
 from app.core.types import CLASSES, Label
 
@@ -143,8 +144,8 @@ def source_name(source: str) -> str:
 
 
 def country_name(country: str | None) -> str:
-    """A country code, in words where there is none."""
-    return "unknown place" if country in (None, UNRESOLVED) else str(country)
+    """A country as people call it; a code that is none stays what it is."""
+    return "unknown place" if country is None or country == UNRESOLVED else country_names().get(country, country)
 
 
 def chosen(value: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.adapters.gazetteer import ShippedGazetteer, packed, resolver
+from app.adapters.gazetteer import ShippedGazetteer, country_names, packed, resolver
 from app.core.errors import ConfigError
 from app.core.place_names import Kind
 from app.core.places import How
@@ -85,3 +85,9 @@ def test_a_process_has_one_resolver() -> None:
 def test_a_missing_gazetteer_is_an_error_that_names_the_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"names\.marisa"):
         ShippedGazetteer(tmp_path)
+
+
+def test_countries_have_names() -> None:
+    names = country_names()
+    assert (names["DE"], names["US"], names["XK"]) == ("Germany", "United States", "Kosovo")
+    assert all(len(code) == 2 and name for code, name in names.items())
