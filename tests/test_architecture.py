@@ -159,6 +159,7 @@ def _run(code: str, folder: Path) -> str:
         ("app.service", ("ray", "torch", "transformers", "onnxruntime", "fastapi", "gradio")),
         ("app.adapters.onnx", ("ray", "torch", "transformers")),
         ("pipelines.follow", ("ray", "torch", "transformers")),
+        ("pipelines.alert", ("ray", "torch", "transformers", "onnxruntime", "fastapi")),
         ("pipelines.fit", ("ray",)),
     ],
 )

@@ -5,8 +5,6 @@ import re
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from app.adapters.alert_formats import inert, slack_body, webhook_body
 from app.core.alert_content import SHOWN, Alert
 from tests.fakes.alerts import HOSTILE_TEXT, entry
@@ -71,16 +69,16 @@ def test_people_are_shown_the_most_severe_and_told_how_many_there_are_besides() 
     assert texts(body, "mrkdwn")[-1] == "<http://127.0.0.1:8000/incidents|And 12 more>"
 
 
-@pytest.mark.parametrize("text", HOSTILE_TEXT)
-def test_no_text_from_outside_is_markup_for_slack(text: str) -> None:
-    body = slack(Alert("m", (entry(text=text), entry(2, text=text))))
-    for written in texts(body, "mrkdwn"):
-        assert re.fullmatch(r"<http://127\.0\.0\.1:8000/[^<>|]*\|[A-Za-z0-9 ]*>", written)
-    assert "evil" not in body["text"] or "evil.example|" not in body["text"]
-    line = body["text"].removesuffix(" <http://127.0.0.1:8000/incidents?event=launch&amp;incident=1|Open>")
-    assert not re.search(r"[<>*_`\[\]|~]|@\w|://", line)
-    for written in [body["text"], *texts(body, "plain_text")]:
-        assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\u200b]", written)
+def test_no_text_from_outside_is_markup_for_slack() -> None:
+    assert len(HOSTILE_TEXT) >= 200
+    for text in HOSTILE_TEXT:
+        body = slack(Alert("m", (entry(text=text), entry(2, text=text))))
+        for written in texts(body, "mrkdwn"):
+            assert re.fullmatch(r"<http://127\.0\.0\.1:8000/[^<>|]*\|[A-Za-z0-9 ]*>", written), text
+        line = body["text"].removesuffix(" <http://127.0.0.1:8000/incidents?event=launch&amp;incident=1|Open>")
+        assert not re.search(r"[<>*_`\[\]|~]|@\w|://", line), text
+        for written in [body["text"], *texts(body, "plain_text")]:
+            assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\u200b]", written), text
 
 
 def test_slacks_limits_are_kept() -> None:

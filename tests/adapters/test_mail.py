@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from email import message_from_bytes
@@ -72,27 +73,28 @@ def test_a_repeated_mail_is_the_same_mail_and_the_changes_of_an_incident_are_one
 
 def test_several_incidents_are_shown_and_counted() -> None:
     read = mail(Alert("m", tuple(entry(number, text="") for number in range(1, 18))))
-    assert read["Subject"].strip() == "HIGH: 17 incidents, Launch: incident 1 opened as high: negative share and 16 more"
+    assert (
+        read["Subject"].strip() == "HIGH: 17 incidents, Launch: incident 1 opened as high: negative share and 16 more"
+    )
     assert "And 12 more: http://127.0.0.1:8000/incidents" in part(read, "plain")
     assert "And 12 more" in part(read, "html")
     assert "incident 6" not in part(read, "plain")
 
 
-@pytest.mark.parametrize("text", HOSTILE_TEXT)
-def test_no_text_from_outside_is_markup_or_a_header(text: str) -> None:
-    read = mail(Alert("m", (entry(text=text, event_id=text),)))
-    assert set(read.keys()) == {
-        "Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted", "References", "MIME-Version", "Content-Type",
-    }  # fmt: skip
-    assert read["To"] == TO
-    html = part(read, "html")
-    for tag, attributes in Tags(html).found:
-        assert tag in {"html", "meta", "body", "h2", "p", "strong", "ul", "li", "a"}
-        if tag == "a":
-            assert [name for name, _ in attributes] == ["href"]
-            assert str(attributes[0][1]).startswith(PUBLIC)
-    assert "\x1b" not in part(read, "plain")
-    assert "\u202e" not in part(read, "plain")
+def test_no_text_from_outside_is_markup_or_a_header() -> None:
+    for text in HOSTILE_TEXT:
+        read = mail(Alert("m", (entry(text=text, event_id=text),)))
+        assert set(read.keys()) == {
+            "Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted", "References", "MIME-Version",
+            "Content-Type",
+        }, text  # fmt: skip
+        assert read["To"] == TO
+        for tag, attributes in Tags(part(read, "html")).found:
+            assert tag in {"html", "meta", "body", "h2", "p", "strong", "ul", "li", "a"}, text
+            if tag == "a":
+                assert [name for name, _ in attributes] == ["href"], text
+                assert str(attributes[0][1]).startswith(PUBLIC), text
+        assert not re.search("[\x00\x1b\u202a-\u202e\u2066-\u2069]", part(read, "plain")), text
 
 
 @pytest.mark.parametrize(

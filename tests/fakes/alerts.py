@@ -10,6 +10,7 @@ from app.core.alerts import Channel, ChannelKind
 from app.core.incidents import Change, Incident, Kind, Severity, Signal, Update
 from app.core.prevalence import Share
 from tests.fakes.clock import START
+from tests.fakes.hostile import PAYLOADS
 
 SECRET = "a secret of some length"
 
@@ -73,19 +74,16 @@ def change(
 
 
 HOSTILE_TEXT = (
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "&lt;b&gt;bold&lt;/b&gt;",
-    "<!channel> <!here> <@U123> @channel @everyone",
+    *PAYLOADS,
+    "<!channel> <!here> <@U123> <#C123> @channel @everyone @all",
     "<https://evil.example|Open incident>",
     "[Open](https://evil.example) *bold* _it_ ~no~ `code`",
-    "\u202egnp.exe\u202c \u2066hidden\u2069 \u200bzero\u200b",
     "line\r\nBcc: victim@example.org\r\n\r\nbody",
-    "\x00\x07\x1b[31mred\x1b[0m",
-    '=HYPERLINK("https://evil.example")',
-    "\"' onmouseover=alert(1) x='",
-    "]]><!--",
+    "x\nContent-Type: text/html\n\n<script>alert(1)</script>",
+    "\ufffe\uffff\x00\x07\x1b[31mred\x1b[0m",
+    "]]><![CDATA[<script>alert(1)</script>",
 )
+"""What runs in a page, and what besides means something to Slack, to a mail server, or in XML."""
 
 
 def entry(number: int = 1, *, text: str = "the screen flickers", **fields: Any) -> Entry:
