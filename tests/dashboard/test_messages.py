@@ -77,7 +77,7 @@ def test_the_text_keeps_its_own_direction() -> None:
 def test_a_card_says_label_confidence_source_time_country_and_copies() -> None:
     item = replace(message(1, NOON, Label.NEGATIVE, "Broken.", country="GB"), copies=84)
     text = Tags(card(item)).text
-    for part in ("Broken.", "Negative 86\u00a0% sure", "X", "12:00:00 UTC", "GB", "x 84 copies"):
+    for part in ("Broken.", "Negative 86\u00a0% sure", "X", "12:00:00 UTC", "United Kingdom", "x 84 copies"):
         assert part in text
 
 
