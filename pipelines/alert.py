@@ -198,7 +198,7 @@ def alerter(store: Store, settings: Settings, watcher: Watcher | None = None) ->
     def now() -> datetime:
         return datetime.now(UTC)
 
-    contents = AlertContents(store, settings.public_url, now)
+    contents = AlertContents.served(store, settings, now)
     return Alerter(store, contents, Senders(settings, now=now), now=now, watcher=watcher)
 
 

@@ -26,6 +26,8 @@ from app.core.incidents import Kind, Severity
 from app.core.types import Label
 from app.services import evidence as cards
 from app.services.incidents import Incidents
+from app.services.shares import Shares
+from app.settings import Settings
 from app.views import Selection
 
 EXPLAINED: Final = 3
@@ -38,12 +40,19 @@ _STEP: Final = timedelta(minutes=5)
 
 
 class AlertContents:
-    """Makes alerts of what was claimed from the outbox. `now` is the clock, in UTC."""
+    """Makes alerts of what was claimed from the outbox. `now` is the clock, in UTC; `shares` is as in `Incidents`."""
 
-    def __init__(self, store: Store, public_url: str, now: Callable[[], datetime]) -> None:
-        self._incidents = Incidents(store, now)
+    def __init__(
+        self, store: Store, public_url: str, now: Callable[[], datetime], shares: Shares | None = None
+    ) -> None:
+        self._incidents = Incidents(store, now, shares)
         self._evidence = cards.Evidence(store, now)
         self._public_url = public_url
+
+    @classmethod
+    def served(cls, store: Store, settings: Settings, now: Callable[[], datetime]) -> AlertContents:
+        """With shares corrected for the measured errors of the models that are served."""
+        return cls(store, settings.public_url, now, Shares.measured(store, settings))
 
     def of(self, parcel: Parcel) -> Alert:
         """The alert of a parcel, still without evidence: one entry an incident, the most severe first.

@@ -23,6 +23,7 @@ from app.services.alert_feed import feed_path, rss
 from app.services.incident_views import SeverityName
 from app.services.incident_words import severity_name
 from app.services.incidents import Incidents
+from app.services.shares import Shares
 from app.settings import Settings
 
 MOST_CHANNELS: Final = 100
@@ -123,7 +124,7 @@ class Alerts:
         self._settings = settings
         self._now = now
         self._senders = senders or Senders(settings, now=now)
-        self._incidents = Incidents(store, now)
+        self._incidents = Incidents(store, now, Shares.measured(store, settings))
 
     def channels(self) -> tuple[ChannelView, ...]:
         """All channels, the oldest first."""

@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.dial import Verdict
 from app.core.incidents import Change, Kind
-from app.core.prevalence import Share
+from app.core.prevalence import Difference, Share
+from app.views import Correction
 
 SeverityName: TypeAlias = Literal["watch", "high", "critical"]
 """The severities by name, the least first."""
@@ -47,7 +48,9 @@ class IncidentView:
     """An incident as it is now. Times are UTC.
 
     `headline` is the whole of it in one sentence. `raw`, `distinct` and `negative` (the share among distinct scored
-    messages) are counted in [started_at, ended_at or now); `negative_before` in as long a stretch before.
+    messages) are counted in [started_at, ended_at or now), of the incident's source where that is one;
+    `negative_before` in as long a stretch before, of a day at least, and `change` is between the two. They are
+    corrected as `correction` says; `classified` is `negative` as the model counted it.
     `in_history` marks one that was over before it was noticed: it was found in older messages and told to nobody.
     `is_collection` marks a source that was switched on: not public reaction.
     """
@@ -74,6 +77,9 @@ class IncidentView:
     negative_before: Share | None
     findings: tuple[Finding, ...]
     verdict: GivenVerdict | None
+    change: Difference | None = None
+    classified: Share | None = None
+    correction: Correction | None = None
 
 
 @dataclass(frozen=True, slots=True)

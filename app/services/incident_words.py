@@ -8,9 +8,9 @@ from typing import Final
 
 from app.adapters.incident_records import StoredChange
 from app.core.incidents import Change, Incident, Kind, Severity, Signal
-from app.core.prevalence import Share
+from app.core.types import Count
 from app.services.incident_views import SeverityName
-from app.services.words import at, capital, messages_of, negative_sentence, percent, stretch
+from app.services.words import at, capital, messages_of, percent, stretch
 
 KINDS: Final = {
     Kind.NEGATIVE_SHARE: "negative share",
@@ -38,18 +38,15 @@ def kinds(found: Sequence[Kind]) -> str:
     return ", ".join(KINDS[kind] for kind in found)
 
 
-def headline(
-    incident: Incident, raw: int, distinct: int, shares: tuple[Share | None, Share | None], now: datetime
-) -> str:
-    """The whole of an incident in a sentence. `shares` are the negative ones, in it and before it."""
+def headline(incident: Incident, total: Count, share: str, now: datetime) -> str:
+    """The whole of an incident in a sentence. `share` says what became of the negative share."""
     when = stretch(incident.started_at, incident.ended_at, now)
-    counted = f"{messages_of(raw)} {when}, {distinct:,} distinct"
+    counted = f"{messages_of(total.raw)} {when}, {total.distinct:,} distinct"
     strongest = next((signal for signal in incident.evidence if signal.kind is incident.kind), None)
     if incident.kind is Kind.SWITCHED_ON:
         who = f"source {strongest.source}" if strongest else "a source"
         began = at(incident.started_at, now)
         return capital(f"{who} was switched on at {began}: {counted}. This is collection, not public reaction.")
-    share = negative_sentence(*shares)
     if incident.kind is Kind.NEGATIVE_SHARE or strongest is None:
         return capital(f"{share}; {counted}.")
     return capital(f"{_counts(strongest, now)}; {counted}; {share}.")
@@ -65,7 +62,7 @@ def finding(signal: Signal, now: datetime) -> str:
     """What one test saw, in a sentence."""
     match signal.kind:
         case Kind.NEGATIVE_SHARE:
-            shares = f"{percent(signal.observed)} negative from {at(signal.since, now)} on"
+            shares = f"{percent(signal.observed)} counted as negative from {at(signal.since, now)} on"
             return f"{signal.source}: {shares}, where {percent(signal.expected)} is usual"
         case Kind.SWITCHED_ON:
             return f"{signal.source} began to deliver at {at(signal.since, now)}: {messages_of(round(signal.observed))}"

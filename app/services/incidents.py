@@ -13,8 +13,7 @@ from app.core.annotations import AnnotationKind
 from app.core.dial import Verdict
 from app.core.errors import InvalidInput, NotFound
 from app.core.incidents import Incident, Kind, Severity, Signal
-from app.core.prevalence import Share, share
-from app.core.types import CLASSES, Count, Event, Label
+from app.core.types import Count, Event, Label
 from app.services import detection_rules, event_states, incident_words
 from app.services.incident_views import (
     ChangeView,
@@ -33,7 +32,9 @@ from app.services.incident_views import (
     VerdictEntry,
     WouldBe,
 )
+from app.services.shares import Scored, Shares, alike, classified, correction_of, differences, shares_of
 from app.services.windows import moment
+from app.services.words import negative_sentence
 
 __all__ = [
     "ChangeView",
@@ -63,11 +64,12 @@ _EXPECTED_LASTS: Final = timedelta(hours=2)
 
 
 class Incidents:
-    """Answers questions about incidents. `now` is the clock, in UTC."""
+    """Answers questions about incidents. `now` is the clock, in UTC; without `shares` none are corrected."""
 
-    def __init__(self, store: Store, now: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, now: Callable[[], datetime], shares: Shares | None = None) -> None:
         self._store = store
         self._now = now
+        self._shares = shares or Shares(store, lambda model: None)
 
     # Incidents
 
@@ -173,9 +175,12 @@ class Incidents:
 
     def _view(self, event: Event, stored: StoredIncident) -> IncidentView:
         incident = stored.incident
-        raw, distinct, negative, before = self._counted(event.id, incident)
         verdict = _standing(self._store.incidents.verdicts(event.id, incident.number))
         now = self._now()
+        total, inside, before = self._counted(event.id, incident)
+        negative, negative_before = (shares_of(each).get(Label.NEGATIVE) for each in (inside, before))
+        change = differences(inside, before).get(Label.NEGATIVE)
+        said = negative_sentence(negative, negative_before, change)
         return IncidentView(
             event_id=event.id,
             event_name=event.name,
@@ -192,29 +197,30 @@ class Incidents:
             ended_at=incident.ended_at,
             revision=incident.revision,
             reopened=incident.reopened,
-            headline=incident_words.headline(incident, raw, distinct, (negative, before), now),
-            raw=raw,
-            distinct=distinct,
+            headline=incident_words.headline(incident, total, said, now),
+            raw=total.raw,
+            distinct=total.distinct,
             negative=negative,
-            negative_before=before,
+            negative_before=negative_before,
             findings=tuple(_finding(signal, now) for signal in incident.evidence),
             verdict=verdict,
+            change=change,
+            classified=classified(inside.counts).get(Label.NEGATIVE),
+            correction=correction_of(inside),
         )
 
-    def _counted(self, event_id: str, incident: Incident) -> tuple[int, int, Share | None, Share | None]:
-        """Raw, distinct, the negative share in it and before it; of its source, where that is one."""
+    def _counted(self, event_id: str, incident: Incident) -> tuple[Count, Scored, Scored]:
+        """The messages in it, and what they and those before it were scored; of its source, where that is one."""
         sources = {signal.source for signal in incident.evidence}
         source = sources.pop() if len(sources) == 1 else None
-        start, end = incident.started_at, incident.ended_at
-        before = start - max(_LEAST_BEFORE, (end or incident.updated_at) - start)
-        now = self._store.totals(event_id, start, end, source=source)
-        total = sum(now.values(), Count())
-        return (
-            total.raw,
-            total.distinct,
-            _negative(now),
-            _negative(self._store.totals(event_id, before, start, source=source)),
+        start, end = incident.started_at, incident.ended_at or max(self._now(), incident.updated_at)
+        before = start - max(_LEAST_BEFORE, (incident.ended_at or incident.updated_at) - start)
+        counts = self._store.totals(event_id, start, incident.ended_at, source=source)
+        inside, outside = alike(
+            self._shares.look(event_id, start, end, counts),
+            self._shares.look(event_id, before, start, self._store.totals(event_id, before, start, source=source)),
         )
+        return sum(counts.values(), Count()), inside, outside
 
     def _change(self, told: StoredChange, before: StoredChange | None) -> ChangeView:
         return ChangeView(
@@ -239,12 +245,6 @@ class Incidents:
         ]
         text = view.verdict.note or f"expected: incident {incident.number}"
         return Offer(incident.started_at, until, float(max(2, math.ceil(max(factors, default=2.0)))), text)
-
-
-def _negative(counts: dict[Label, Count]) -> Share | None:
-    """The negative share among the distinct scored messages."""
-    scored = sum(counts.get(label, Count()).distinct for label in CLASSES)
-    return share(counts.get(Label.NEGATIVE, Count()).distinct, scored)
 
 
 def _standing(log: Sequence[StoredVerdict]) -> GivenVerdict | None:

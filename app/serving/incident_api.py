@@ -91,10 +91,20 @@ _INCIDENT: Final[dict[str, JSON]] = {
             "observed": 0.41,
             "expected": 0.18,
             "surprise": 7.2,
-            "text": "x: 41 % negative from 14:00 UTC on, where 18 % is usual",
+            "text": "x: 41 % counted as negative from 14:00 UTC on, where 18 % is usual",
         }
     ],
     "verdict": {"verdict": "real", "note": "the strap recall", "at": "2026-11-23T14:21:00Z"},
+    "change": {"value": 0.16, "low": 0.11, "high": 0.21},
+    "classified": {"value": 0.36, "low": 0.328, "high": 0.394, "n": 803},
+    "correction": {
+        "corrected": True,
+        "models": ["minilm-tweeteval-95119fd7"],
+        "evaluation_sets": ["tweeteval", "airlines"],
+        "evaluated": 4000,
+        "labelled": 0,
+        "reason": None,
+    },
 }
 _CARD: Final[dict[str, JSON]] = {
     "incident": _INCIDENT,

@@ -12,8 +12,8 @@ from app.core.history import STEP
 from app.core.watch import Rule, replay
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
-RULE = Rule(cooldown_hours=0)
-MILD, SEVERE = 400, 700  # the steps at which a mild and a severe surge begin
+RULE = Rule()
+MILD, SEVERE = 400, 720  # the steps at which a mild and a severe surge begin
 SURGES = {MILD + step: (20, 10) for step in range(3)} | {SEVERE + step: (120, 10) for step in range(3)}
 
 
@@ -26,7 +26,7 @@ def tick(step: int) -> Tick:
     return Tick(START + step * STEP, total, total, usual + negative)
 
 
-HISTORY: list[Mapping[str, Tick]] = [{"x": tick(step)} for step in range(800)]
+HISTORY: list[Mapping[str, Tick]] = [{"x": tick(step)} for step in range(780)]
 
 
 def said(verdict: Verdict, step: int) -> Judged:

@@ -62,7 +62,7 @@ def test_a_negative_incident_is_said_in_one_sentence(store: Store, service: Inci
     assert view.negative is not None
     assert view.negative_before is not None
     assert (view.negative.n, view.negative_before.n) == (300, 500)
-    assert [each.text for each in view.findings] == ["x: 60 % negative from 12:00 UTC on, where 20 % is usual"]
+    assert [each.text for each in view.findings] == ["x: 60 % counted as negative from 12:00 UTC on, where 20 % is usual"]
 
 
 def test_a_rise_that_cannot_be_told_is_not_called_one(store: Store, service: Incidents) -> None:
@@ -340,14 +340,14 @@ def test_a_dry_run_says_what_a_rule_would_have_done(store: Store) -> None:
     store.put_event(LAUNCH)
     assert dry_run(store, RuleDraft(), 30, 0) == ("There is no history yet to try this rule on.", 0)
     chatter = Chatter(store, usual=4)
-    crises = {at_ + step: (40, 4) for at_ in (300, 600) for step in range(3)}
+    crises = {begin + step: (40, 4) for begin in (300, 640) for step in range(3)}
     chatter.put(range(720), extra=crises)
-    text, fired = dry_run(store, RuleDraft(cooldown_hours=0), 30, 720)
+    text, fired = dry_run(store, RuleDraft(), 30, 720)
     assert fired == 2
-    assert text.startswith("This rule would have fired 2 times in the 2.5 days of history that there are: 02:")
-    text, fired = dry_run(store, RuleDraft(cooldown_hours=0), 1, 720)
+    assert text.startswith("This rule would have fired 2 times in the 2.5 days of history that there are: 05:")
+    text, fired = dry_run(store, RuleDraft(), 1, 720)
     assert fired == 1
-    assert text.startswith("This rule would have fired once in the last day: ")
+    assert text.startswith("This rule would have fired once in the last day: 05:")
     assert dry_run(store, RuleDraft(least_size=1_000), 30, 720) == (
         "This rule would not have fired in the 2.5 days of history that there are.",
         0,
