@@ -7,16 +7,16 @@ publisher: one says where people are, the other where a newsroom is, so they are
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from app.adapters.records import UNRESOLVED
 from app.adapters.store import Store
-from app.core.prevalence import Share
+from app.core.prevalence import Difference, Share
 from app.core.shrinkage import shrunk, strength
 from app.core.types import CLASSES, Count, Label
-from app.services.shares import Scored, Shares, classified, correction_of, shares_of
+from app.services.shares import Scored, Shares, classified, correction_of, differences, shares_of
 from app.services.windows import live_to, window
 from app.views import Correction, Selection
 
@@ -33,7 +33,8 @@ class Place:
 
     `shares` are over distinct scored messages and corrected where `Geography.correction` says so, `classified` as the
     model gave them. `negative` and `positive` are those to compare countries by: drawn towards the shares of the whole
-    group, the more so the fewer messages there are. None where nothing was scored.
+    group, the more so the fewer messages there are. None where nothing was scored. `against` is how far the negative
+    share lies above that of the rest of its group, with its 95 % interval; None for a small country.
     """
 
     country: str
@@ -43,6 +44,7 @@ class Place:
     negative: float | None
     positive: float | None
     small: bool
+    against: Difference | None
 
     @property
     def total(self) -> Count:
@@ -113,48 +115,42 @@ class Geographies:
 
 
 def _group(cells: list[tuple[str, Mapping[Label, Count]]], scored: Scored) -> Group:
-    by_country: dict[str, list[Mapping[Label, Count]]] = {}
+    by_country: dict[str, list[Mapping[Label, Count]]] = {UNRESOLVED: []}
     for country, counts in cells:
         by_country.setdefault(country, []).append(counts)
     counts_of = {country: _added(parts) for country, parts in by_country.items()}
-    whole = _scored(_added(counts_of.values()), scored)
+    parts_of = {country: _scored(counts, scored) for country, counts in counts_of.items()}
+    everything = _added(counts_of.values())
+    whole = _scored(everything, scored)
+    mean = whole.counts[0] / max(1, sum(whole.counts))
+    known = [part.counts for country, part in parts_of.items() if country != UNRESOLVED]
+    worth = strength([(counts[0], sum(counts)) for counts in known], mean)
     means = shares_of(whole)
-    raw = [_scored(counts, scored).counts for country, counts in counts_of.items() if country != UNRESOLVED]
-    mean = whole.counts[0] / sum(whole.counts) if sum(whole.counts) else 0.0
-    worth = strength([(counts[0], sum(counts)) for counts in raw], mean)
-    found = [_place(country, counts, scored, means, worth) for country, counts in counts_of.items()]
-    nothing = _place(UNRESOLVED, {}, scored, means, worth)
+
+    def place(country: str, counts: dict[Label, Count], own: Scored) -> Place:
+        shares, n = shares_of(own), sum(own.counts)
+        drawn = {label: shrunk(share.value, n, means[label].value, worth) for label, share in shares.items()}
+        small = n < SMALL
+        negative, neutral, positive = (a - b for a, b in zip(whole.counts, own.counts, strict=True))
+        rest = replace(own, counts=(negative, neutral, positive))
+        return Place(
+            country=country,
+            counts=counts,
+            shares=shares,
+            classified=classified(own.counts),
+            negative=drawn.get(Label.NEGATIVE),
+            positive=drawn.get(Label.POSITIVE),
+            small=small,
+            against=None if small else differences(own, rest).get(Label.NEGATIVE),
+        )
+
+    places = [place(country, counts, parts_of[country]) for country, counts in counts_of.items()]
+    places.sort(key=lambda each: (-each.total.raw, each.country))
     return Group(
-        all=_place("", _added(counts_of.values()), scored, means, worth),
-        countries=tuple(
-            sorted(
-                (place for place in found if place.country != UNRESOLVED),
-                key=lambda place: (-place.total.raw, place.country),
-            )
-        ),
-        unresolved=next((place for place in found if place.country == UNRESOLVED), nothing),
+        all=place("", everything, whole),
+        countries=tuple(each for each in places if each.country != UNRESOLVED),
+        unresolved=next(each for each in places if each.country == UNRESOLVED),
         worth=worth,
-    )
-
-
-def _place(
-    country: str, counts: dict[Label, Count], scored: Scored, means: Mapping[Label, Share], worth: float
-) -> Place:
-    own = _scored(counts, scored)
-    shares = shares_of(own)
-    n = sum(own.counts)
-
-    def drawn(label: Label) -> float | None:
-        return shrunk(shares[label].value, n, means[label].value, worth) if label in shares else None
-
-    return Place(
-        country=country,
-        counts=counts,
-        shares=shares,
-        classified=classified(own.counts),
-        negative=drawn(Label.NEGATIVE),
-        positive=drawn(Label.POSITIVE),
-        small=n < SMALL,
     )
 
 

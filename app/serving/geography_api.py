@@ -22,6 +22,7 @@ _PLACE: Final[dict[str, JSON]] = {
     "negative": 0.31,
     "positive": 0.66,
     "small": False,
+    "against": {"value": 0.06, "low": 0.02, "high": 0.11},
 }
 _SMALL: Final[dict[str, JSON]] = {
     "country": "IS",
@@ -31,6 +32,7 @@ _SMALL: Final[dict[str, JSON]] = {
     "negative": 0.36,
     "positive": 0.6,
     "small": True,
+    "against": None,
 }
 _NONE: Final[dict[str, JSON]] = {
     "country": "??",
@@ -40,13 +42,14 @@ _NONE: Final[dict[str, JSON]] = {
     "negative": None,
     "positive": None,
     "small": True,
+    "against": None,
 }
 GEOGRAPHY_EXAMPLE: Final[dict[str, JSON]] = {
     "event_id": "apple-vision-pro-launch",
     "start": "2026-11-22T12:01:00Z",
     "end": "2026-11-23T12:01:00Z",
     "authors": {
-        "all": _PLACE | {"country": ""},
+        "all": _PLACE | {"country": "", "against": None},
         "countries": [_PLACE, _SMALL],
         "unresolved": _NONE | {"counts": {"negative": {"raw": 40, "distinct": 36}}},
         "worth": 38.0,

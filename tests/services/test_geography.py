@@ -81,6 +81,17 @@ def test_a_small_country_is_marked_and_drawn_towards_the_others(store: Store) ->
     assert SMALL == 100
 
 
+def test_a_country_is_compared_with_the_others_unless_it_is_small(store: Store) -> None:
+    places = by_country(filled(store).authors)
+    britain, america = places["GB"].against, places["US"].against
+    assert britain is not None and america is not None
+    others = (60 + 30 + 24 + 3 + 10) / (300 + 120 + 120 + 3 + 30)
+    assert britain.value == pytest.approx(40 / 150 - others)
+    assert britain.low < britain.value < britain.high
+    assert places["IS"].against is None
+    assert places["JP"].against is None
+
+
 def test_what_was_not_scored_has_no_share(store: Store) -> None:
     japan = by_country(filled(store).authors)["JP"]
     assert japan.total == Count(1, 1)
