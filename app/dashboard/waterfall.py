@@ -33,12 +33,13 @@ _NOTHING = 0.05  # messages an hour: what all others add, where nobody is left
 
 
 def waterfalls(card: EvidenceCard, view: View) -> str:
-    """All breakdowns of a card as HTML, the first one open; nothing where there is no time before."""
+    """All breakdowns of a card as HTML; nothing where there is no time before. The first that names someone is open."""
     drivers = card.drivers
     if drivers.rate_before is None or not drivers.breakdowns:
         return ""
     found = sorted(drivers.breakdowns, key=lambda each: list(_NAMES).index(each.by))
-    tables = (_table(each, card, view, is_open=not number) for number, each in enumerate(found))
+    telling = next((each for each in found if any(part.ids for part in each.parts)), found[0])
+    tables = (_table(each, card, view, is_open=each is telling) for each in found)
     return f"<h3>Where the change comes from</h3>{''.join(tables)}"
 
 
