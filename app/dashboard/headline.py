@@ -8,22 +8,15 @@ from app.core.prevalence import Difference, Share
 from app.core.types import Label, SourceState, SourceStatus
 from app.dashboard.markup import clock, day, duration, figure, isolated, safe, there
 from app.dashboard.view import source_name
-from app.services.words import SMALL_SAMPLE, messages_of, percent, with_interval
+from app.services.words import SMALL_SAMPLE, messages_of, percent, points, with_interval
 from app.views import Basis, Overview
 
 LATE_S = 300.0
 """A source this many seconds behind is named."""
 
-_READING = frozenset({SourceState.CONNECTING, SourceState.LIVE, SourceState.WAITING})
+READING = frozenset({SourceState.CONNECTING, SourceState.LIVE, SourceState.WAITING})
+"""The states in which something more may come."""
 _WORDS = {Label.NEGATIVE: "Negative", Label.NEUTRAL: "Neutral", Label.POSITIVE: "Positive"}
-
-
-def points(change: Difference) -> str:
-    """How far a share moved, as a range of whole points."""
-    low, high = sorted(round(100 * abs(edge)) for edge in (change.low, change.high))
-    if low == high:
-        return "1 point" if low == 1 else f"{low} points"
-    return f"up to {high} points" if low == 0 else f"{low} to {high} points"
 
 
 def change_sentence(now: Share, before: Share | None, change: Difference | None) -> str:
@@ -34,7 +27,7 @@ def change_sentence(now: Share, before: Share | None, change: Difference | None)
     if change.verdict == "can't tell":
         return f"{was} before: no difference we can tell (n = {figure(min(now.n, before.n))})"
     direction = "up" if change.verdict == "higher" else "down"
-    return f"{direction} from {was}: {change.verdict}, by {points(change)}"
+    return f"{direction} from {was}: {change.verdict}, by {points(change.low, change.high)}"
 
 
 def count_sentence(basis: Basis) -> str:
@@ -103,7 +96,7 @@ def _late(sources: Iterable[SourceStatus]) -> list[str]:
     return [
         f'<span class="ep-late">{isolated(source_name(source.source))} {duration(source.lag_s)} behind</span>'
         for source in sources
-        if source.state in _READING and source.lag_s is not None and source.lag_s > LATE_S
+        if source.state in READING and source.lag_s is not None and source.lag_s > LATE_S
     ]
 
 

@@ -6,6 +6,7 @@ import json
 from datetime import datetime
 from typing import Final
 
+from app.core.errors import InvalidInput
 from app.core.incidents import Kind
 from app.dashboard.actions import Fields, several, text
 from app.dashboard.forms import attributes, check, entry, form, hidden
@@ -92,11 +93,13 @@ def _state(view: RuleView) -> str:
 
 
 def draft_of(fields: Fields) -> RuleDraft:
-    """The rule that the form describes. Raises pydantic's ValidationError."""
+    """The rule that the form describes. Raises InvalidInput or pydantic's ValidationError."""
     place = text(fields, "dial")
-    dial = DIAL[int(place)] if place.isdecimal() and int(place) < len(DIAL) else place
+    if not place.isdecimal() or int(place) >= len(DIAL):
+        raise InvalidInput(f"the dial has no setting {place!r}", field="dial")
     numbers = {field: text(fields, field) for field, _ in _NUMBERS}
-    given = {"alarms_per_week": dial, "kinds": several(fields, "kinds"), "enabled": text(fields, "enabled") == "1"}
+    is_on = text(fields, "enabled") == "1"
+    given = {"alarms_per_week": DIAL[int(place)], "kinds": several(fields, "kinds"), "enabled": is_on}
     return RuleDraft.model_validate(given | numbers)
 
 

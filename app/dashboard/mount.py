@@ -20,6 +20,7 @@ from app.dashboard import (
     incidents_page,
     models,
     overview_page,
+    sources_page,
 )
 from app.dashboard.actions import Actions
 from app.dashboard.downloads import downloads
@@ -30,6 +31,7 @@ from app.dashboard.live import Live
 from app.dashboard.overview_feed import OverviewFeed
 from app.dashboard.scope import Scopes
 from app.dashboard.shell import TITLE
+from app.dashboard.sources_feed import SourcesFeed
 from app.dashboard.theme import ASSETS, PLOTLY, SCRIPTS, STATIC, STYLES, head, theme
 from app.dashboard.why import Desk, WhyFeed
 from app.service import Service
@@ -62,6 +64,7 @@ def feeds(service: Service, now: Callable[[], datetime]) -> Live:
             incidents_page.FEED: IncidentsFeed(service, now),
             incidents_page.WHY: WhyFeed(service, desk, scopes, incidents_only=True),
             feedback_page.FEED: FeedbackFeed(service),
+            sources_page.FEED: SourcesFeed(service, now),
         }
     )
 
@@ -81,6 +84,7 @@ def pages(service: Service, settings: Settings, now: Callable[[], datetime]) -> 
     incidents_page.add_page(blocks, actions)
     feedback_page.add_page(blocks, service)
     models.add_page(blocks, models.Models(settings.model_dir, settings.state_dir))
+    sources_page.add_page(blocks)
     return blocks
 
 

@@ -19,6 +19,7 @@ PAGES: Final = (
     ("Incidents", "incidents"),
     ("Feedback", "feedback"),
     ("Models", "models"),
+    ("Sources", "sources"),
 )
 """What the navigation calls the pages, and where they are."""
 

@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
-from app.core.types import Event, SourceState, SourceStatus
-from app.dashboard.markup import clock, duration, figure, isolated, safe
-from app.dashboard.view import source_name
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from app.adapters.records import DeadLetterPage
+from app.core.types import DeadLetter, Event, SourceState, SourceStatus
+from app.dashboard import tables
+from app.dashboard.headline import LATE_S, READING
+from app.dashboard.markup import day, duration, figure, go, isolated, safe
+from app.dashboard.view import View, source_name
 from app.views import Statuses
 
 _X_KEY = "EVENTPULSE_X_BEARER_TOKEN"
+NONE: Final = "–"
+_LONGEST = 2_000
+_CONNECT: Final = (
+    (
+        "X: live stream and recent search",
+        "EVENTPULSE_X_BEARER_TOKEN",
+        "Reads are billed by X; the read budget of an event bounds them.",
+    ),
+    ("NewsAPI", "EVENTPULSE_NEWSAPI_KEY", "Its free plan delivers articles a day late."),
+    ("A recording", "EVENTPULSE_REPLAY_PATH", "A Parquet, JSONL or CSV file, replayed as if it came now."),
+)
+_STAGES: Final = {
+    "fetch": "could not be fetched",
+    "parse": "could not be read",
+    "clean": "could not be cleaned",
+    "classify": "could not be classified",
+    "store": "could not be stored",
+}
 _KEYS = {"x_stream": _X_KEY, "x_search": _X_KEY, "newsapi": "EVENTPULSE_NEWSAPI_KEY"}
 _WORDS = {
     SourceState.CONNECTING: "Connecting",
@@ -36,7 +61,7 @@ def next_step(status: SourceStatus) -> str:
         if key
         else "Configure it, then restart.",
         SourceState.UNAUTHORIZED: f"Check {key}: it may have expired or lack access." if key else "Check its key.",
-        SourceState.BUDGET_USED: "Raise the read budget under “Add or edit an event”.",
+        SourceState.BUDGET_USED: "Raise the read budget: change the event on the page Overview.",
         SourceState.ERROR: "It tries again by itself; if this stays, look into the log of the live pipeline.",
         SourceState.WAITING: "It goes on by itself.",
     }
@@ -51,35 +76,74 @@ def billed(status: SourceStatus, event: Event) -> str:
     return f"{figure(status.billed_reads)} of {figure(event.read_budget)}"
 
 
-def _row(status: SourceStatus, event: Event) -> str:
-    lag = f"{duration(status.lag_s)} behind" if status.lag_s is not None else "–"
-    cells = (
-        ("Live to", clock(status.live_to) if status.live_to else "–"),
-        ("Lag", lag),
-        ("Reads", figure(status.reads)),
-        ("Billed reads", billed(status, event)),
-        ("Errors", figure(status.errors)),
-        ("Dead letters", figure(status.dead_letters)),
+def table(statuses: Statuses, event: Event, rates: Mapping[str, float] | None = None) -> str:
+    """The table of sources as HTML. `rates` are records an hour by source, where they are known."""
+    head = (
+        "Source",
+        "State",
+        "Live to",
+        "Lag",
+        "Reads an hour",
+        "Reads",
+        "Billed",
+        "Errors",
+        "Dead letters",
+        "What to do",
     )
+    rows = [_row(status, event, (rates or {}).get(status.source)) for status in statuses.sources]
+    made = tables.table(f"Sources of {event.name}", head, rows)
+    return made or '<p class="ep-none">No source has reported yet. The live pipeline reports within a few seconds.</p>'
+
+
+def _row(status: SourceStatus, event: Event, rate: float | None) -> tuple[str, ...]:
     tone = _TONES.get(status.state, "bad")
-    state = f'<span class="ep-state ep-tone-{tone}">{_WORDS[status.state]}</span>'
     said = ". ".join(part for part in (safe(status.detail), safe(next_step(status))) if part)
-    numbers = "".join(f'<td role="cell" data-name="{name}">{value}</td>' for name, value in cells)
+    lag = f"{duration(status.lag_s)} behind" if status.lag_s is not None else NONE
+    late = status.state in READING and status.lag_s is not None and status.lag_s > LATE_S
     return (
-        f'<tr role="row"><th role="rowheader" scope="row">{isolated(source_name(status.source))}</th>'
-        f'<td role="cell" class="ep-how">{state}</td>{numbers}'
-        f'<td role="cell" class="ep-step">{said}</td></tr>'
+        isolated(source_name(status.source)),
+        f'<span class="ep-state ep-tone-{tone}">{_WORDS[status.state]}</span>',
+        day(status.live_to) if status.live_to else NONE,
+        f'<span class="ep-late">{lag}</span>' if late else lag,
+        NONE if rate is None else f"{rate:,.0f}",
+        figure(status.reads),
+        billed(status, event),
+        figure(status.errors),
+        figure(status.dead_letters),
+        f'<span class="ep-step">{said}</span>',
     )
 
 
-def table(statuses: Statuses, event: Event) -> str:
-    """The table of sources as HTML."""
-    if not statuses.sources:
-        return '<p class="ep-none">No source has reported yet. The live pipeline reports within a few seconds.</p>'
-    names = ("Source", "State", "Live to", "Lag", "Reads", "Billed reads", "Errors", "Dead letters", "What to do")
-    head = "".join(f'<th role="columnheader" scope="col">{name}</th>' for name in names)
-    rows = "".join(_row(status, event) for status in statuses.sources)
+def dead_letters(page: DeadLetterPage, view: View) -> str:
+    """What could not be used, the latest first, with the reason; the record itself is text and nothing else."""
+    title = "<h3>Records that could not be used</h3>"
+    if not page.items:
+        return f'{title}<p class="ep-none">None.</p>'
+    rows = "".join(map(_letter, page.items))
+    older = ""
+    if page.next:
+        older = go(replace(view, after=page.next).to_query(), "Older", kind="ep-button")
+    newest = go(replace(view, after="").to_query(), "Newest", kind="ep-button") if view.after else ""
+    paging = f'<div class="ep-paging">{newest}<span></span>{older}</div>' if newest or older else ""
+    return f'{title}<ol class="ep-plainlist">{rows}</ol>{paging}'
+
+
+def _letter(letter: DeadLetter) -> str:
+    payload = letter.payload[:_LONGEST]
+    cut = f"… {figure(len(letter.payload) - _LONGEST)} more characters" if len(letter.payload) > _LONGEST else ""
+    when = f"{day(letter.at)}, " if letter.at else ""
     return (
-        '<table class="ep-sources" role="table"><caption class="ep-hidden">Sources of this event</caption>'
-        f'<thead><tr role="row">{head}</tr></thead><tbody>{rows}</tbody></table>'
+        f"<li><b>{isolated(source_name(letter.source))}</b>, {when}{_STAGES.get(letter.stage, safe(letter.stage))}: "
+        f"{safe(letter.reason)}<details><summary>The record</summary>"
+        f'<pre dir="auto">{safe(payload)}{cut}</pre></details></li>'
     )
+
+
+def connecting() -> str:
+    """How a source that is not connected gets connected."""
+    keys = "".join(
+        f"<dt>{safe(names)}</dt><dd>Set <code>{key}</code> in the environment or in <code>.env</code>, then restart. "
+        f"{safe(more)}</dd>"
+        for names, key, more in _CONNECT
+    )
+    return f'<h2>How to connect a source</h2><dl class="ep-howto">{keys}</dl>'

@@ -13,6 +13,7 @@ STEP_S: Final = 3_600
 _WIDTH = 240
 _HEIGHT = 44
 _FEWEST = 10
+_FRAME: Final = '<div class="ep-spark" role="img" aria-label='
 
 
 def spark(timeline: Timeline) -> str:
@@ -22,7 +23,7 @@ def spark(timeline: Timeline) -> str:
     """
     start, whole = timeline.start.timestamp(), (timeline.end - timeline.start).total_seconds()
     if whole <= 0 or not timeline.buckets:
-        return '<div class="ep-spark" role="img" aria-label="No messages in 24 hours"><i class="ep-hatch ep-all"></i></div>'
+        return f'{_FRAME}"No messages in 24 hours"><i class="ep-hatch ep-all"></i></div>'
     unit = _WIDTH * timeline.step_s / whole
     top = max(bucket.total.raw for bucket in timeline.buckets) or 1
     bars, points = [], []
@@ -35,7 +36,7 @@ def spark(timeline: Timeline) -> str:
     edge = 100.0 if timeline.live_to is None else 100 * (timeline.live_to.timestamp() - start) / whole
     hatch = f'<i class="ep-hatch" style="inset-inline-start:{max(0.0, edge):.1f}%"></i>' if edge < 99 else ""
     return (
-        f'<div class="ep-spark" role="img" aria-label="{words(timeline)}">'
+        f'{_FRAME}"{words(timeline)}">'
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" aria-hidden="true">'
         f'<path class="ep-spark-bars" d="{"".join(bars)}"/>{lines}</svg>{hatch}</div>'
     )

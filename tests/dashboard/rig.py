@@ -14,10 +14,13 @@ from sqlalchemy import text
 from app.adapters.incident_records import Findings
 from app.adapters.records import Progress, Record
 from app.adapters.store import Store
+from app.core.detection import Memory
+from app.core.dial import Dial
 from app.core.errors import ClassifierError
 from app.core.incidents import Change, Incident, Kind, Severity, Signal, Update
 from app.core.text import content_hash
 from app.core.types import CLASSES, Event, Label, Message, Prediction, SourceState
+from app.core.watch import Rule, Watch
 from app.service import Service
 from app.settings import Settings
 from tests.fakes.clock import START as NOON
@@ -110,7 +113,8 @@ class Rig:
         """Store a change of an incident, as the detector does."""
         before = self.store.incidents.detector(event.id)
         findings = Findings(updates=(Update(change, made.updated_at, made),), current=made if made.is_open else None)
-        self.store.incidents.advance(event.id, before.revision if before else 0, {}, self.clock(), findings)
+        memory = Memory(Watch(Rule()).state(), {}, self.clock(), Dial(), "").as_json()
+        self.store.incidents.advance(event.id, before.revision if before else 0, memory, self.clock(), findings)
 
 
 def an_incident(

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
+from html import unescape
+from urllib.parse import parse_qsl
 
 import pytest
 
-from app.core.types import SourceState, SourceStatus
+from app.adapters.records import Progress
+from app.core.types import DeadLetter, Event, SourceState, SourceStatus
 from app.dashboard.sources import billed, next_step, table
+from app.dashboard.sources_feed import Rates, SourcesFeed
 from app.views import Statuses
-from tests.dashboard.rig import EVENT, NOON
+from tests.dashboard.rig import EVENT, NOON, Rig, record
 
 
 def status(state: SourceState, source: str = "x", **fields: int) -> SourceStatus:
@@ -61,3 +66,48 @@ def test_the_table_shows_lag_and_escapes_details() -> None:
 
 def test_no_source_yet_is_said() -> None:
     assert "No source has reported yet" in table(Statuses((), 0), EVENT)
+
+
+def test_a_rate_is_told_once_there_are_two_looks() -> None:
+    rates = Rates()
+    first = SourceStatus("e", "x", SourceState.LIVE, reads=100)
+    assert rates.of(first, NOON) is None
+    assert rates.of(replace(first, reads=160), NOON + timedelta(minutes=30)) == 120
+    assert rates.of(replace(first, reads=160), NOON + timedelta(minutes=80)) == 0
+    assert rates.of(replace(first, source="y", reads=5), NOON + timedelta(minutes=80)) is None
+
+
+def test_a_counter_that_begins_anew_has_no_rate() -> None:
+    rates = Rates()
+    assert rates.of(SourceStatus("e", "x", SourceState.LIVE, reads=100), NOON) is None
+    assert rates.of(SourceStatus("e", "x", SourceState.LIVE, reads=7), NOON + timedelta(minutes=5)) is None
+
+
+def test_without_an_event_the_sources_of_all_are_shown(rig: Rig) -> None:
+    feed = SourcesFeed(rig.service, rig.clock)
+    assert "Nothing is watched yet." in feed.panels({})["sources"]
+    rig.watch()
+    rig.watch(Event("other", "Another <event>", "other"))
+    rig.put(record(1, NOON))
+    shown = feed.panels({})
+    assert "Apple Vision Pro launch" in shown["sources"]
+    assert "Another &lt;event&gt;" in shown["sources"]
+    assert shown["dead"] == ""
+    assert "EVENTPULSE_X_BEARER_TOKEN" in shown["connect"]
+
+
+def test_dead_letters_are_readable_and_inert_page_by_page(rig: Rig) -> None:
+    rig.watch()
+    letters = tuple(DeadLetter("parse", f"no text <b>{n}", '{"a": "<script>"}', "x", EVENT.id) for n in range(30))
+    rig.store.put_page(EVENT.id, "x", [], Progress(dead_letters=letters))
+    feed = SourcesFeed(rig.service, rig.clock)
+    html = feed.panels({"event": EVENT.id})["dead"]
+    assert html.count("could not be read") == 20
+    assert "no text &lt;b&gt;29" in html
+    assert "<script" not in html
+    assert "<b>29" not in html
+    older = dict(parse_qsl(unescape(html).split('href="?')[1].split('"')[0]))
+    rest = feed.panels(older)["dead"]
+    assert rest.count("could not be read") == 10
+    assert "no text &lt;b&gt;0" in rest
+    assert feed.panels({"event": EVENT.id, "after": "nonsense"})["dead"] == html
