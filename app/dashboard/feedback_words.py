@@ -50,7 +50,7 @@ def summary(found: FeedbackSummary) -> str:
         _confusion(found.quality.confusion),
         _versions(found),
         '<p class="ep-note">Only messages drawn at random say how good the model is; the others are picked because '
-        "they are hard. Labels change no count on the other pages: those stay the model’s.</p>",
+        "they are hard. Labels change no count on the other pages; those drawn correct the shares for its errors.</p>",
     )
     return title + "".join(parts)
 
