@@ -129,7 +129,10 @@ def test_the_event_page_lives(lively: Rig, address: str, browser: webdriver.Chro
     wait.until(lambda d: "start=2026-11-23T08" in d.current_url and "end=2026-11-23T09" in d.current_url)
     wait.until(lambda d: "Messages, 08:" in text_of(d, "#ep-right h2") and "Why, 08:" in text_of(d, "#ep-left h2"))
     assert browser.execute_script(shown)[0] == 1
-    browser.find_element(By.CSS_SELECTOR, "#ep-left .ep-fall[open] .ep-see").click()
+    named = browser.find_element(By.XPATH, "//*[@id='ep-left']//details[.//a[contains(@class, 'ep-see')]]")
+    if named.get_attribute("open") is None:
+        named.find_element(By.TAG_NAME, "summary").click()
+    named.find_element(By.CLASS_NAME, "ep-see").click()
     wait.until(lambda d: "statement=" in d.current_url and "Show all" in text_of(d, "#ep-right h2"))
     browser.back()
     browser.back()
