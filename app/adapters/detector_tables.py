@@ -123,6 +123,14 @@ def state(connection: Connection, event_id: str) -> DetectorState | None:
     return DetectorState(json.loads(row.state), moment(row.tested_to), moment(row.updated_at), row.revision)
 
 
+def tested(connection: Connection, event_id: str | None) -> dict[str, datetime]:
+    """By event (None: all), the time before which everything has been tested."""
+    query = select(states.c.event_id, states.c.tested_to)
+    if event_id is not None:
+        query = query.where(states.c.event_id == event_id)
+    return {name: moment(tested_to) for name, tested_to in connection.execute(query)}
+
+
 def put_state(
     connection: Connection,
     event_id: str,

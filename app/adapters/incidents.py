@@ -49,6 +49,11 @@ class IncidentStore:
         with self._database.read() as connection:
             return detector_tables.state(connection, event_id)
 
+    def tested(self, event_id: str | None = None) -> dict[str, datetime]:
+        """By event (None: all), the time before which everything has been tested."""
+        with self._database.read() as connection:
+            return detector_tables.tested(connection, event_id)
+
     def watched(self, event_id: str) -> Watched:
         """What the detector needs to know of an event before it looks at counts. Raises NotFound."""
         with self._database.snapshot() as connection:

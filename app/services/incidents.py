@@ -13,7 +13,7 @@ from app.core.annotations import AnnotationKind
 from app.core.dial import Verdict
 from app.core.errors import InvalidInput, NotFound
 from app.core.incidents import Incident, Kind, Severity, Signal
-from app.core.types import Count, Event, Label
+from app.core.types import Count, Event, Label, SourceStatus
 from app.services import detection_rules, event_states, incident_words
 from app.services.incident_views import (
     ChangeView,
@@ -121,19 +121,31 @@ class Incidents:
         """Calm, watch, incident n, or no data. Raises NotFound."""
         event = self._store.event(event_id)
         found = self._store.incidents.find(IncidentFilter(event_id=event_id, is_open=True), limit=1)
-        return self._state(event, found.items[0] if found.items else None)
+        statuses = self._store.statuses(event_id)
+        tested_to = self._store.incidents.tested(event_id).get(event_id)
+        return self._state(event, found.items[0] if found.items else None, statuses, tested_to)
 
     def states(self) -> dict[str, EventState]:
         """The state of every event by its id."""
         events = self._store.events()
         open_ = self._store.incidents.find(IncidentFilter(is_open=True), limit=max(1, len(events))).items
         by_event = {stored.event_id: stored for stored in open_}
-        return {event.id: self._state(event, by_event.get(event.id)) for event in events}
+        tested = self._store.incidents.tested()
+        statuses: dict[str, list[SourceStatus]] = {}
+        for status in self._store.statuses():
+            statuses.setdefault(status.event_id, []).append(status)
+        return {
+            event.id: self._state(event, by_event.get(event.id), statuses.get(event.id, ()), tested.get(event.id))
+            for event in events
+        }
 
-    def _state(self, event: Event, stored: StoredIncident | None) -> EventState:
-        statuses = self._store.statuses(event.id)
-        detector = self._store.incidents.detector(event.id)
-        tested_to = detector.tested_to if detector else None
+    def _state(
+        self,
+        event: Event,
+        stored: StoredIncident | None,
+        statuses: Sequence[SourceStatus],
+        tested_to: datetime | None,
+    ) -> EventState:
         incident = self._view(event, stored) if stored else None
         return event_states.state(event.id, statuses, tested_to, incident, self._now())
 

@@ -47,6 +47,14 @@ def test_the_state_and_what_was_found_come_back(store: Store, clock: Clock) -> N
     assert {each.told_at for each in told} == {clock()}
 
 
+def test_how_far_each_event_was_tested(store: Store) -> None:
+    _filled(store)
+    advance(store, 1)
+    assert store.incidents.tested() == {"cup": at(5), "other": at(0)}
+    assert store.incidents.tested("other") == {"other": at(0)}
+    assert store.incidents.tested("nobody") == {}
+
+
 def test_who_was_slower_stores_nothing(store: Store) -> None:
     assert advance(store, 0)
     before = dump(store)
