@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.adapters.confusion import KnownErrors
 from app.adapters.database import storable
 from app.adapters.records import DeadLetterPage, Facets, MessageFilter, MessagePage
 from app.adapters.store import Store
@@ -18,9 +17,11 @@ from app.classification import Classify
 from app.core.errors import AppError, InvalidInput, QueryError
 from app.core.ids import slug
 from app.core.query import Dialect, compile_for, parse, render
-from app.core.types import Count, Event, Label, SourceState, SourceStatus
+from app.core.types import Count, Event, Label, SourceStatus
 from app.services.alerts import Alerts
 from app.services.annotations import Annotations
+from app.services.before_after import BeforesAfters
+from app.services.comparison import Comparisons
 from app.services.evidence import Evidence
 from app.services.feedback import Feedback
 from app.services.geography import Geographies
@@ -28,7 +29,7 @@ from app.services.incidents import Incidents
 from app.services.insight import Insight
 from app.services.report import Reports
 from app.services.shares import Shares, alike, classified, correction_of, differences, shares_of
-from app.services.windows import gather, live_to, moment, step, window
+from app.services.windows import gather, live_to, moment, sources_down, step, window
 from app.settings import Settings
 from app.views import (
     Basis,
@@ -43,7 +44,6 @@ from app.views import (
 )
 
 _PROBE_S = 5.0
-_DOWN = frozenset({SourceState.NOT_CONNECTED, SourceState.UNAUTHORIZED, SourceState.BUDGET_USED, SourceState.ERROR})
 
 
 class EventDraft(BaseModel):
@@ -74,14 +74,16 @@ class Service:
         self._classify = classify
         self._settings = settings
         self._now = now
-        self._shares = Shares(store, KnownErrors((settings.model_dir, settings.state_dir / "models")).of)
+        self._shares = Shares.measured(store, settings)
         self.alerts = Alerts(store, settings, now)
         self.annotations = Annotations(store, now)
         self.feedback = Feedback(store, settings)
         self.geography = Geographies(store, self._shares, now)
         self.evidence = Evidence(store, now)
-        self.incidents = Incidents(store, now)
+        self.incidents = Incidents(store, now, self._shares)
         self.insight = Insight(store)
+        self.comparisons = Comparisons(store, self._shares, now)
+        self.before_after = BeforesAfters(store, self.comparisons, now)
         self.reports = Reports(self, self.incidents, self.evidence, self.annotations, now)
 
     # Events
@@ -191,7 +193,7 @@ class Service:
                 unscored=counts[Label.UNSCORED].raw,
                 models=scored.models,
                 live_to=live_to(statuses),
-                sources_down=tuple(status.source for status in statuses if status.state in _DOWN),
+                sources_down=sources_down(statuses),
             ),
             version=version,
         )

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from app.adapters.store import Store
 from app.core.errors import InvalidInput
-from app.core.types import Bucket, Count, Grain, Label, SourceStatus
+from app.core.types import Bucket, Count, Grain, Label, SourceState, SourceStatus
 from app.views import Selection
 
 # Steps a timeline may have, in seconds, with the roll-up each is added up from.
@@ -25,6 +25,7 @@ _LONGEST_HOURS = 24 * 366 * 5
 # Windows and events lie between these: a window before the window never leaves the years a datetime has.
 _FIRST = datetime(1900, 1, 1, tzinfo=UTC)
 _LAST = datetime(2200, 1, 1, tzinfo=UTC)
+_DOWN = frozenset({SourceState.NOT_CONNECTED, SourceState.UNAUTHORIZED, SourceState.BUDGET_USED, SourceState.ERROR})
 
 
 def step_for(seconds: float) -> tuple[int, Grain]:
@@ -44,6 +45,11 @@ def moment(value: datetime, field: str) -> datetime:
 def live_to(statuses: Sequence[SourceStatus]) -> datetime | None:
     """The data edge: up to when the source that is furthest has been read."""
     return max((status.live_to for status in statuses if status.live_to), default=None)
+
+
+def sources_down(statuses: Sequence[SourceStatus]) -> tuple[str, ...]:
+    """The sources that deliver nothing now, and will not by themselves."""
+    return tuple(status.source for status in statuses if status.state in _DOWN)
 
 
 def window(

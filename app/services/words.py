@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from app.core.prevalence import Difference, Share, difference
@@ -28,6 +28,23 @@ def with_interval(share: Share) -> str:
 def messages_of(number: int) -> str:
     """A number of messages in words."""
     return "1 message" if number == 1 else f"{number:,} messages"
+
+
+def points(low: float, high: float) -> str:
+    """How far a share moved, as a range of whole points, whichever way."""
+    least, most = sorted(round(100 * abs(edge)) for edge in (low, high))
+    if least == most:
+        return "1 point" if least == 1 else f"{least} points"
+    return f"up to {most} points" if least == 0 else f"{least} to {most} points"
+
+
+def length(time: timedelta) -> str:
+    """A length of time in whole days, hours or minutes: "7 days", "36 h", "90 min"."""
+    minutes = round(time / timedelta(minutes=1))
+    if minutes % 60:
+        return f"{minutes} min"
+    hours = minutes // 60
+    return f"{hours} h" if hours % 24 or hours <= 48 else f"{hours // 24} days"
 
 
 def negative_sentence(now: Share | None, before: Share | None, change: Difference | None = None) -> str:

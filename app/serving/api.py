@@ -20,6 +20,7 @@ from app.classification import Classification, Classify
 from app.core.types import Event
 from app.service import EventDraft, Service
 from app.serving.alert_api import alert_routes
+from app.serving.comparison_api import comparison_routes
 from app.serving.evidence_api import evidence_routes
 from app.serving.export_api import export_routes
 from app.serving.feedback_api import feedback_routes
@@ -237,6 +238,7 @@ def build_api(service: Service, classify: Classify, settings: Settings) -> FastA
         classify_routes("/classify"),
         event_routes,
         number_routes,
+        comparison_routes,
         geography_routes,
         message_routes,
         incident_routes,

@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from app.core.prevalence import Difference, Share, difference, share
+from app.core.prevalence import Share, difference, share
 from app.core.types import CLASSES, Count, Event, Label, SourceState, SourceStatus
-from app.dashboard.headline import headline, points, sentence
+from app.dashboard.headline import headline, sentence
 from app.views import Basis, Correction, Overview
 from tests.dashboard.rig import NOON
 
@@ -70,19 +70,6 @@ def test_without_a_window_before_nothing_is_compared() -> None:
 def test_no_messages_and_no_scored_messages_are_no_share() -> None:
     assert sentence(overview((0, 0, 0, 0))) == "No messages in this window."
     assert sentence(overview((0, 0, 0, 1))) == ("No share yet: 1 message, 1 distinct, 1 not scored (other languages).")
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "said"),
-    [
-        (0.06, 0.11, "6 to 11 points"),
-        (-0.11, -0.06, "6 to 11 points"),
-        (0.001, 0.03, "up to 3 points"),
-        (0.011, 0.012, "1 point"),
-    ],
-)
-def test_a_change_is_a_range_of_points(low: float, high: float, said: str) -> None:
-    assert points(Difference((low + high) / 2, low, high)) == said
 
 
 def test_the_headline_names_the_model_the_edge_and_the_sources_that_are_missing_or_late() -> None:

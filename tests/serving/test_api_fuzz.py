@@ -107,6 +107,7 @@ WRITES = [
     ("POST", "/events"),
     ("PUT", f"/events/{EVENT}"),
     ("POST", f"/events/{EVENT}/feedback"),
+    ("POST", "/compare"),
 ]
 BODIES = [
     b"", b"null", b"[]", b"1", b'"\\ud800"', b"{", b"\xff\xfe", b"\x00", b"NaN", b"[" * 1_900, b'{"a":' * 380,
@@ -124,6 +125,12 @@ BODIES = [
     b'{"name": "' + "\U0001d49c".encode() * 120 + b'", "query": "a"}',
     b'{"message_id": "\\ud800", "verdict": "neutral"}', b'{"message_id": "\\u0000", "verdict": "neutral"}',
     b'{"message_id": "a", "verdict": "neutral", "who": "\\ud800"}',
+    b'{"sides": [{"event_id": "\\ud800"}, {"event_id": "\\u0000"}]}', b'{"sides": [{}, {}]}', b'{"sides": 7}',
+    b'{"sides": [{"event_id": "apple-launch", "hours": 1e308}, {"event_id": "apple-launch", "hours": NaN}]}',
+    b'{"sides": [{"event_id": "apple-launch", "source": "\\ud800"}, {"event_id": "apple-launch"}]}',
+    b'{"sides": [{"event_id": "apple-launch", "start": "0001-01-01T00:00:00Z", "end": "9999-12-31T23:59:59Z"},'
+    b' {"event_id": "apple-launch", "country": "\\u0000\\u0000"}]}',
+    b'{"sides": [{"event_id": "apple-launch"}, {"event_id": "apple-launch"}], "step_s": 1e400}',
 ]  # fmt: skip
 
 
