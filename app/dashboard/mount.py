@@ -18,6 +18,7 @@ from app.dashboard import (
     feedback_page,
     incident_actions,
     incidents_page,
+    map_page,
     models,
     overview_page,
     sources_page,
@@ -28,6 +29,7 @@ from app.dashboard.event_feed import EventFeed
 from app.dashboard.feedback_feed import FeedbackFeed
 from app.dashboard.incidents_feed import IncidentsFeed
 from app.dashboard.live import Live
+from app.dashboard.map_feed import MapFeed
 from app.dashboard.overview_feed import OverviewFeed
 from app.dashboard.scope import Scopes
 from app.dashboard.shell import TITLE
@@ -61,6 +63,7 @@ def feeds(service: Service, now: Callable[[], datetime]) -> Live:
             overview_page.FEED: OverviewFeed(service, now),
             event_page.FEED: EventFeed(service, desk, scopes, now),
             event_page.WHY: WhyFeed(service, desk, scopes),
+            map_page.FEED: MapFeed(service, scopes, now),
             incidents_page.FEED: IncidentsFeed(service, now),
             incidents_page.WHY: WhyFeed(service, desk, scopes, incidents_only=True),
             feedback_page.FEED: FeedbackFeed(service),
@@ -81,6 +84,7 @@ def pages(service: Service, settings: Settings, now: Callable[[], datetime]) -> 
     blocks: gr.Blocks = gr.Blocks(analytics_enabled=False, title=TITLE, fill_width=True)
     overview_page.add_page(blocks, service)
     event_page.add_page(blocks, actions)
+    map_page.add_page(blocks)
     incidents_page.add_page(blocks, actions)
     feedback_page.add_page(blocks, service)
     models.add_page(blocks, models.Models(settings.model_dir, settings.state_dir))

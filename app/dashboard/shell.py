@@ -16,6 +16,7 @@ TITLE: Final = "EventPulse"
 PAGES: Final = (
     ("Overview", ""),
     ("Event", "event"),
+    ("Map", "map"),
     ("Incidents", "incidents"),
     ("Feedback", "feedback"),
     ("Models", "models"),

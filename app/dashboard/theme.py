@@ -13,7 +13,7 @@ PLOTLY = Path(str(files("plotly") / "package_data" / "plotly.min.js"))
 STATIC = "dashboard-static"
 SCRIPTS = ("live.js", "page.js", "chart.js", "cards.js", "feedback.js")
 """The page's own scripts, in the order in which they are loaded."""
-STYLES = ("dashboard.css", "feedback.css")
+STYLES = ("dashboard.css", "feedback.css", "map.css")
 
 _SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Helvetica Neue", "Arial", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
