@@ -62,7 +62,8 @@ def test_a_negative_incident_is_said_in_one_sentence(store: Store, service: Inci
     assert view.negative is not None
     assert view.negative_before is not None
     assert (view.negative.n, view.negative_before.n) == (300, 500)
-    assert [each.text for each in view.findings] == ["x: 60 % counted as negative from 12:00 UTC on, where 20 % is usual"]
+    (finding,) = view.findings
+    assert finding.text == "x: 60 % counted as negative from 12:00 UTC on, where 20 % is usual"
 
 
 def test_a_rise_that_cannot_be_told_is_not_called_one(store: Store, service: Incidents) -> None:
