@@ -25,9 +25,9 @@ from app.core.types import JSON
 from app.core.volume import WARM_UP, VolumeLevel
 from app.core.windows import FULL, NOTHING, added, faded, filled, whole
 
-_VOLUME_PRIOR: Final = ((1.12, 0.89), (0.70, 0.89), (0.26, 0.81), (0.01, 0.70))
+_VOLUME_PRIOR: Final = ((0.93, 0.74), (0.52, 0.80), (0.26, 0.65), (0.00, 0.55))
 _SHARE_PRIOR: Final = ((0.78, 0.24), (0.76, 0.26), (0.60, 0.30), (0.30, 0.36))
-_VOLUME_CHANCES: Final = 6.5  # a week
+_VOLUME_CHANCES: Final = 9.0  # a week
 _SHARE_CHANCES: Final = 15.0
 
 # Negative messages are more than usual for more messages alone, unless their share is up with this surprise as well.

@@ -131,7 +131,7 @@ class Lifecycle:
 
     least_size: float = 10.0
     calm_s: float = 3_600.0
-    cooldown_s: float = 86_400.0
+    cooldown_s: float = 64_800.0
 
 
 def severity_of(signal: Signal, lasted: timedelta) -> Severity:

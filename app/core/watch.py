@@ -41,7 +41,7 @@ class Rule:
     kinds: tuple[Kind, ...] = ALL_KINDS
     least_size: float = 10.0
     calm_minutes: float = 60.0
-    cooldown_hours: float = 24.0
+    cooldown_hours: float = 18.0
     correction: float = 1.0
 
     def __post_init__(self) -> None:
