@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from app.adapters.detector_input import FEEDS
 from app.adapters.incident_records import IncidentFilter, StoredIncident
 from app.adapters.store import Store
 from app.core.annotations import Annotation, AnnotationKind
@@ -23,6 +24,7 @@ from app.core.incidents import Change, Kind
 from app.core.types import SourceState
 from app.core.watch import Rule
 from pipelines.detect import Detector, main
+from pipelines.sources.registry import SOURCES
 from tests.fakes.chatter import EVENT, START, Chatter, time_of
 from tests.fakes.clock import Clock
 
@@ -383,3 +385,7 @@ def test_the_command_line_replays_and_prints(
     assert len(incidents(store)) == 1
     assert main(["--event", "nobody"]) == 1
     assert "nobody" in capsys.readouterr().err
+
+
+def test_every_connector_of_one_source_is_known_to_the_detector() -> None:
+    assert set(SOURCES) <= set(FEEDS)
