@@ -1,12 +1,15 @@
 """Why a window of messages differs from what was before: one call that makes all the evidence.
 
-explain(window, before)                   # what is in the window that was not there before
-explain(negative, negative_before, rest)  # what the negative ones say and the rest of the window does not
+    explain(window, before)                   # what is in the window that was not there before
+    explain(negative, negative_before, rest)  # what the negative ones say and the rest of the window does not
+
+The parts: `phrases` (over `ngrams`), `stories`, `rises`; what comes out is in `evidence`.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 
@@ -17,16 +20,16 @@ from app.core.posts import Posts, Texts
 from app.core.rises import by_column, by_story, concentration
 from app.core.stories import tell
 
-MOST_PHRASES = 12
-_MICROS_AN_HOUR = 3_600_000_000
-_COLUMNS = (Dimension.AUTHOR, Dimension.DOMAIN, Dimension.SOURCE, Dimension.COUNTRY)
+MOST_PHRASES: Final = 12
+_MICROS_AN_HOUR: Final = 3_600_000_000
+_COLUMNS: Final = (Dimension.AUTHOR, Dimension.DOMAIN, Dimension.SOURCE, Dimension.COUNTRY)
 
 
 def explain(window: Posts, before: Posts | None, rest: Posts | None = None) -> Drivers:
     """Why the window differs from what was before; without `before`, what it consists of.
 
-    The phrases are those that distinguish the window from before, or from `rest`, where that is given. The order of the
-    messages within one microsecond does not matter, and the same messages always give the same answer.
+    The phrases are those that distinguish the window from before, or from `rest`, where that is given. The same
+    messages in the same order always give the same answer.
     """
     if not len(window):
         return Drivers(rate=0.0, rate_before=None if before is None else before.rate)

@@ -40,13 +40,11 @@ _Z95: Final = 1.96
 class Group:
     """A phrase with the overlapping ones that the same texts use.
 
-    `texts` are those of the window that use it. `all_texts` are the texts of the whole corpus that use it or one of
-    its other wordings.
+    `texts` are those of the whole corpus that use it or one of its other wordings.
     """
 
     phrase: Phrase
     texts: Ints
-    all_texts: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +77,7 @@ def distinguish(corpus: Corpus, window: Texts, writers: Ints) -> tuple[list[Grou
     """The phrases that distinguish the texts of the window, the strongest first, and how many were compared.
 
     The corpus begins with the texts of the window. `writers` numbers the writers of the texts that are compared, the
-    window's before all others; texts of the corpus after these only appear in `Group.all_texts`.
+    window's before all others; texts of the corpus after these only appear in `Group.texts`.
     """
     if len(writers) == len(window):
         return [], 0
@@ -169,7 +167,7 @@ def _group(corpus: Corpus, window: Texts, folded: Sequence[_Candidate]) -> Group
         counts=window.tally(told.texts),
         ids=window.ids(told.texts),
     )
-    return Group(phrase, told.texts, np.unique(np.concatenate([one.everywhere for one in folded])))
+    return Group(phrase, np.unique(np.concatenate([one.everywhere for one in folded])))
 
 
 def _wordings(corpus: Corpus, told: tuple[int, ...], others: Sequence[tuple[int, ...]]) -> tuple[str, ...]:

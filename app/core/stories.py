@@ -46,7 +46,7 @@ def tell(groups: Sequence[Group], window: Texts, before: Texts, start: int) -> l
     groups = groups[:_MOST_PHRASES]
     uses = np.zeros((len(groups), start + len(before)), dtype=np.float32)
     for row, group in enumerate(groups):
-        uses[row, group.all_texts] = 1
+        uses[row, group.texts] = 1
     common = uses[:, : len(window)].sum(axis=1)
     uses *= np.log1p(len(window) / np.maximum(common, 1))[:, None]  # inverse document frequency
     clusters = _link(uses[:, : len(window)])
