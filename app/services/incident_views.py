@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.core.dial import Verdict
 from app.core.incidents import Change, Kind
 from app.core.prevalence import Difference, Share
+from app.core.watch import Rule
 from app.views import Correction
 
 SeverityName: TypeAlias = Literal["watch", "high", "critical"]
@@ -155,17 +156,20 @@ class EventState:
     tested_to: datetime | None
 
 
+_USUAL = Rule()
+
+
 class RuleDraft(BaseModel):
     """What an analyst sets for an event; see `RuleView`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     enabled: bool = True
-    alarms_per_week: float = Field(default=1.0, ge=0.01, le=100, examples=[1.0])
-    kinds: tuple[Kind, ...] = Field(default=tuple(Kind), max_length=len(Kind))
-    least_size: float = Field(default=10.0, ge=1, le=1_000_000, examples=[10])
-    calm_minutes: float = Field(default=60.0, ge=5, le=10_080, examples=[60])
-    cooldown_hours: float = Field(default=24.0, ge=0, le=720, examples=[24])
+    alarms_per_week: float = Field(default=_USUAL.alarms_per_week, ge=0.01, le=100, examples=[1.0])
+    kinds: tuple[Kind, ...] = Field(default=_USUAL.kinds, max_length=len(Kind))
+    least_size: float = Field(default=_USUAL.least_size, ge=1, le=1_000_000, examples=[10])
+    calm_minutes: float = Field(default=_USUAL.calm_minutes, ge=5, le=10_080, examples=[60])
+    cooldown_hours: float = Field(default=_USUAL.cooldown_hours, ge=0, le=720, examples=[18])
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,7 @@ def test_a_rule_is_read_set_and_tried(client: TestClient) -> None:
     assert client.get(path).json()["is_default"]
     changed = client.put(path, json=RULE).json()
     assert changed == client.get(path).json()
-    assert changed["rule"] == {"calm_minutes": 60.0, "cooldown_hours": 24.0} | RULE | {"least_size": 20.0}
+    assert changed["rule"] == {"calm_minutes": 60.0, "cooldown_hours": 18.0} | RULE | {"least_size": 20.0}
     tried = client.post(f"{path}/dry-run", json={"least_size": 1_000}, params={"days": 7}).json()
     assert (tried["fired"], tried["incidents"]) == (0, [])
     assert tried["text"].startswith("This rule would not have fired in the 0.")
