@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.responses import FileResponse
 
 from app.dashboard import (
+    compare_page,
     event_actions,
     event_page,
     feedback_actions,
@@ -24,6 +25,7 @@ from app.dashboard import (
     sources_page,
 )
 from app.dashboard.actions import Actions
+from app.dashboard.compare_feed import CompareFeed
 from app.dashboard.downloads import downloads
 from app.dashboard.event_feed import EventFeed
 from app.dashboard.feedback_feed import FeedbackFeed
@@ -64,6 +66,7 @@ def feeds(service: Service, now: Callable[[], datetime]) -> Live:
             event_page.FEED: EventFeed(service, desk, scopes, now),
             event_page.WHY: WhyFeed(service, desk, scopes),
             map_page.FEED: MapFeed(service, scopes, now),
+            compare_page.FEED: CompareFeed(service, now),
             incidents_page.FEED: IncidentsFeed(service, now),
             incidents_page.WHY: WhyFeed(service, desk, scopes, incidents_only=True),
             feedback_page.FEED: FeedbackFeed(service),
@@ -85,6 +88,7 @@ def pages(service: Service, settings: Settings, now: Callable[[], datetime]) -> 
     overview_page.add_page(blocks, service)
     event_page.add_page(blocks, actions)
     map_page.add_page(blocks)
+    compare_page.add_page(blocks)
     incidents_page.add_page(blocks, actions)
     feedback_page.add_page(blocks, service)
     models.add_page(blocks, models.Models(settings.model_dir, settings.state_dir))

@@ -17,6 +17,7 @@ PAGES: Final = (
     ("Overview", ""),
     ("Event", "event"),
     ("Map", "map"),
+    ("Compare", "compare"),
     ("Incidents", "incidents"),
     ("Feedback", "feedback"),
     ("Models", "models"),

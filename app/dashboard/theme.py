@@ -11,7 +11,7 @@ import gradio as gr
 ASSETS = Path(str(files("app.dashboard") / "assets"))
 PLOTLY = Path(str(files("plotly") / "package_data" / "plotly.min.js"))
 STATIC = "dashboard-static"
-SCRIPTS = ("live.js", "page.js", "chart.js", "cards.js", "feedback.js")
+SCRIPTS = ("live.js", "page.js", "chart.js", "cards.js", "compare.js", "feedback.js")
 """The page's own scripts, in the order in which they are loaded."""
 STYLES = ("dashboard.css", "feedback.css", "map.css")
 

@@ -169,7 +169,7 @@
       if (!behind.open || !chart) return;
       const { bars, share } = chart;
       const when = (ms) => new Date(ms).toLocaleString(undefined, { dateStyle: "short", timeStyle: "short" });
-      const head = make("thead", {}, row("th", [`From (${zone()})`, "Negative", "Neutral", "Positive", "Not scored", `Negative share, per ${span(chart.span)}`]));
+      const head = make("thead", {}, row("th", [`From (${zone()})`, "Negative", "Neutral", "Positive", "Not scored", `Negative share as classified, per ${span(chart.span)}`]));
       const body = make("tbody");
       for (let i = bars.start.length - 1; i >= 0; i -= 1) {
         const at = share.at.findLastIndex((_, k) => Math.floor(share.at[k] / chart.span) <= Math.floor(bars.start[i] / chart.span));
@@ -181,7 +181,7 @@
     const legend = () => {
       const item = (kind, text) => make("span", {}, make("i", { className: `ep-dot ep-${kind}` }), text);
       note.replaceChildren(
-        item("line", `negative share with 95 % interval, per ${span(chart.span)}`), item("negative", "negative"), item("neutral", "neutral"),
+        item("line", `negative share as classified, with its 95 % sampling error, per ${span(chart.span)}`), item("negative", "negative"), item("neutral", "neutral"),
         item("positive", "positive"), item("unscored", "not scored"), make("span", { textContent: `bars per ${span(chart.step)}` }),
       );
     };

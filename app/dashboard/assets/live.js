@@ -157,8 +157,12 @@
   });
 
   // Controls and links
+  ep.valueOf = (control) => { // times are shown in the reader's zone and written in UTC
+    if (control.type !== "datetime-local" || !control.value) return control.value;
+    return new Date(control.value).toISOString().replace(/\.\d+/, "");
+  };
   const set = (control, replace) => {
-    const value = control.type === "checkbox" ? (control.checked ? control.value : "") : control.value;
+    const value = control.type === "checkbox" ? (control.checked ? control.value : "") : ep.valueOf(control);
     const cleared = Object.fromEntries((control.dataset.clears ?? "").split(" ").filter(Boolean).map((name) => [name, ""]));
     ep.go({ ...cleared, [control.dataset.name]: value === control.dataset.default ? "" : value }, { replace });
   };

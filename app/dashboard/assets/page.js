@@ -26,7 +26,7 @@
     const made = {};
     for (const [name, value] of new FormData(form, submitter)) made[name] = name in made ? [].concat(made[name], value) : value;
     for (const input of form.querySelectorAll("input[data-utc]")) {
-      made[input.name] = input.value ? new Date(input.value).toISOString() : "";
+      made[input.name] = ep.valueOf(input);
     }
     return made;
   };
