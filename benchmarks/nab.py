@@ -4,10 +4,10 @@
     python -m benchmarks.nab --data DIR --held-out       # all ten: only with parameters that are frozen
     python -m benchmarks.nab --data DIR --rows FILE      # also write our detection of every row as CSV
 
-DIR holds data/realTweets/*.csv, labels/, config/ and results/ of NAB v1.1 (Lavin and Ahmad 2015, arXiv 1510.03336).
-The detector is `app.core.watch.Watch` with the default rule for counts alone, fed row by row as in the product; a row is detected when
-an incident opens in it. Prints one line of JSON; exits with 1 when the scorer does not reproduce the stored scores of
-the peers, or a target is missed. Takes about ten seconds.
+DIR holds data/realTweets/*.csv, labels/, config/ and results/ of NAB v1.1 (Lavin and Ahmad 2015, arXiv 1510.03336). The
+detector is `app.core.watch.Watch` with the default rule for counts alone, fed row by row as in the product; a row is
+detected when an incident opens in it. Prints one line of JSON; exits with 1 when the scorer does not reproduce the
+stored scores of the peers, or a target is missed. Takes about ten seconds.
 """
 
 from __future__ import annotations
