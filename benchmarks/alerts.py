@@ -32,6 +32,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 from app.adapters.alert_records import DeliveryFilter
+from app.adapters.artifact import read_manifest
 from app.adapters.incident_records import Findings
 from app.adapters.records import Progress, Record
 from app.adapters.store import Store
@@ -39,6 +40,7 @@ from app.core.alerts import Channel, ChannelKind, DeliveryState
 from app.core.incidents import Change, Incident, Kind, Severity, Signal, Update
 from app.core.text import content_hash
 from app.core.types import CLASSES, Event, Message, Prediction
+from app.settings import Settings
 
 MOST_P95_S: Final = 5.0
 EVENT: Final = Event("cup", "World Cup", "#worldcup")
@@ -101,6 +103,7 @@ def receiving() -> Iterator[Receiver]:
 def fill(store: Store, messages: int, now: datetime) -> None:
     """Half of the messages in the half hour before now, by many authors, the other half in the six hours before it."""
     rng = random.Random(7)
+    model = read_manifest(Settings().model_dir).model  # its errors are known: the shares are corrected
     store.migrate()
     store.put_event(EVENT)
     page: list[Record] = []
@@ -110,7 +113,7 @@ def fill(store: Store, messages: int, now: datetime) -> None:
         text = " ".join(rng.choices(WORDS, k=15)) + (" penalty" if late and rng.random() < 0.4 else "") + f" {number}"
         label = rng.choices(CLASSES, (6, 3, 1) if late else (2, 5, 3))[0]
         message = Message(f"x:{number}", text, at, "x", author=f"author {rng.randrange(messages)}", lang="en")
-        page.append(Record(message, Prediction(label, (0.2, 0.3, 0.5), "bench@1", "none"), content_hash(text), now))
+        page.append(Record(message, Prediction(label, (0.2, 0.3, 0.5), model, "none"), content_hash(text), now))
         if len(page) == PAGE or number == messages - 1:
             store.put_page(EVENT.id, "x", page, Progress(live_to=now, reads=len(page)))
             page = []

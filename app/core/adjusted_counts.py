@@ -66,11 +66,6 @@ class ConfusionMatrix:
         """Number of texts."""
         return sum(map(sum, self.counts))
 
-    def plus(self, labelled: Matrix) -> ConfusionMatrix:
-        """With more labelled texts of the same kind. Raises ValueError for counts that are none."""
-        _check(labelled)
-        return replace(self, counts=_add(self.counts, labelled))
-
 
 @dataclass(frozen=True, slots=True)
 class Errors:

@@ -208,11 +208,10 @@ def test_a_window_that_no_matrix_explains_does_not_hang_on_the_one_that_comes_ne
 
 
 def test_labelled_texts_add_up() -> None:
-    matrix = ConfusionMatrix("model-1", "set", GOOD)
-    more = matrix.plus(((1, 0, 0), (0, 2, 0), (0, 0, 3)))
-    assert more.counts == ((801, 150, 50), (150, 702, 150), (50, 150, 803))
-    assert more.n == matrix.n + 6
-    assert measured(GOOD).plus(GOOD).plus(GOOD).labelled == 2 * matrix.n
+    errors = measured(GOOD, GOOD)
+    more = errors.plus(((1, 0, 0), (0, 2, 0), (0, 0, 3))).plus(GOOD)
+    assert more.own == ((801, 150, 50), (150, 702, 150), (50, 150, 803))
+    assert (more.labelled, more.matrices) == (errors.matrices[0].n + 6, errors.matrices)
 
 
 @pytest.mark.parametrize(
