@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import torch
-
-from app.adapters.onnx import token_batches
 
 Rows: TypeAlias = tuple[tuple[int, ...], ...]
 
@@ -48,9 +46,21 @@ def training_batches(lengths: Sequence[int], budget: int, rng: random.Random) ->
     batches: list[list[int]] = []
     for start in range(0, len(order), window):
         rows = order[start : start + window]
-        batches += [[rows[i] for i in batch] for batch in token_batches([lengths[row] for row in rows], budget)]
+        batches += _full_batches(sorted(rows, key=lengths.__getitem__), lengths, budget)
     rng.shuffle(batches)
     return batches
+
+
+def _full_batches(rows: Sequence[int], lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """As much as fits into each: a step of training wants a full batch, whatever is padded."""
+    batch: list[int] = []
+    for row in rows:
+        if batch and lengths[row] * (len(batch) + 1) > budget:
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch
 
 
 def share(batches: Sequence[list[int]], rank: int, world: int) -> list[list[int]]:

@@ -261,7 +261,7 @@ class MaskedLanguage:
         self.model.eval()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            batches = list(token_batches([len(row) for row in self._validation], _EVALUATION_TOKENS))
+            batches = token_batches([len(row) for row in self._validation], _EVALUATION_TOKENS)
             losses = [float(self._error(self.model, [self._validation[i] for i in rows], device)) for rows in batches]
         mean = sum(losses) / max(1, len(losses))
         return {"nll": mean, "negative_loss": -mean}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import math
 import shutil
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from app.adapters.artifact import ONNX, TOKENIZER
 from app.adapters.onnx import OnnxClassifier
-from app.adapters.tokens import padded, softmax, token_batches
+from app.adapters.tokens import CALL_COST, padded, softmax, token_batches
 from app.core.errors import ModelNotFound
 from app.core.types import CLASSES, Label
 
@@ -146,11 +147,25 @@ def test_the_artifact_holds_no_pickle() -> None:
 
 @given(st.lists(st.integers(1, 200), max_size=80), st.integers(1, 400))
 def test_batches_hold_each_row_once_within_the_budget(lengths: list[int], budget: int) -> None:
-    batches = list(token_batches(lengths, budget))
+    batches = token_batches(lengths, budget)
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
     for batch in batches:
         longest = max(lengths[index] for index in batch)
         assert len(batch) == 1 or longest * len(batch) <= budget
+
+
+@given(st.lists(st.integers(1, 30), max_size=7), st.integers(1, 900))
+def test_no_other_cut_of_the_sorted_rows_is_cheaper(lengths: list[int], budget: int) -> None:
+    batches = token_batches(lengths, budget)
+    overhead, cheapest = budget * CALL_COST, math.inf
+    for cuts in itertools.product((False, True), repeat=max(0, len(lengths) - 1)):
+        runs: list[list[int]] = [[]]
+        for length, cut in zip(sorted(lengths), (False, *cuts), strict=False):
+            runs = [*runs, [length]] if cut else [*runs[:-1], [*runs[-1], length]]
+        if all(len(run) < 2 or max(run) * len(run) <= budget for run in runs):
+            cheapest = min(cheapest, sum(max(run) * len(run) + overhead for run in runs if run))
+    cost = sum(max(lengths[row] for row in batch) * len(batch) + overhead for batch in batches)
+    assert cost == pytest.approx(cheapest)
 
 
 @given(st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=12), min_size=1, max_size=8))
