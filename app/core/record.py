@@ -91,7 +91,7 @@ class Record:
         share = 1 / self._weight
         for window, largest in enumerate(self._largest):
             mean, variance = self._means[window], self._variances[window]
-            off = min(math.log(largest + _OFFSET) - mean, _CLIP * math.sqrt(variance))
+            off = min(math.log(largest + _OFFSET) - mean, _CLIP * math.sqrt(max(_LEAST_VARIANCE, variance)))
             self._means[window] = mean + share * off
             self._variances[window] = (1 - share) * (variance + share * off * off)
         self._largest = [0.0] * len(WINDOWS)
