@@ -45,6 +45,8 @@ ADDED = ("label", *(each.value for each in CLASSES), "model", "backend", "reason
 # Rows of one call: enough of them that texts of like length find each other. A GPU takes more at a time.
 _ROWS, _ROWS_GPU = 1_024, 8_192
 _ROWS_PER_FILE = 65_536
+# CPUs that Ray sets aside: for a task that reads, cuts or writes, and at least for an actor. What serves takes its own.
+_READING, _LEAST = 1.0, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +77,10 @@ class Job:
         """Rows of one call of the model."""
         return _ROWS_GPU if self.on_gpu else _ROWS
 
-    def cpus(self, cluster: float) -> float:
-        """What Ray sets aside for an actor on a cluster of so many CPUs: one of them is left to read and write."""
-        share = (cluster - 1.0) / self.concurrency
-        whole = float(int(share)) if share >= 1.0 else max(0.1, int(share * 10) / 10)  # as Ray counts them
+    def cpus(self, free: float) -> float:
+        """What Ray sets aside for an actor where so many CPUs are free: one of them is left to read and write."""
+        share = round((free - _READING) / self.concurrency, 4)
+        whole = float(int(share)) if share >= 1.0 else max(_LEAST, int(round(share * 10, 3)) / 10)  # as Ray counts them
         return min(float(self.threads), whole)
 
 
@@ -177,19 +179,34 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
-def check_cluster(job: Job) -> str:
-    """Load the model once where the actors will, so that what is missing there is said at once; gives its backend.
+def cpus_for(job: Job) -> float:
+    """What Ray sets aside for an actor on the cluster as it is now.
 
-    Raises AppError as `load` does, and ConfigError when the cluster has too few GPUs, as Ray would wait for them.
+    Raises ConfigError when too few CPUs are free or GPUs there: Ray would wait for them without a word.
     """
-    gpus = int(_resources().get("GPU", 0))
+    total: Callable[[], dict[str, float]] = ray.cluster_resources  # which Ray leaves untyped
+    available: Callable[[], dict[str, float]] = ray.available_resources
+    gpus, cpus, free = int(total().get("GPU", 0)), total().get("CPU", 0.0), round(available().get("CPU", 0.0), 1)
     if job.on_gpu and gpus < job.concurrency:
         raise ConfigError(
             f"the cluster has {gpus} GPUs and --concurrency {job.concurrency} needs as many: ask for fewer, or use"
             " --backend onnx, openvino or torch-cpu"
         )
+    if free < (need := round(_READING + job.concurrency * _LEAST, 1)):
+        raise ConfigError(
+            f"{free:g} of the cluster's {cpus:g} CPUs are free and --concurrency {job.concurrency} needs {need:g}:"
+            " wait for other jobs to end, or add a node"
+        )
+    return job.cpus(free)
+
+
+def check_model(job: Job, cpus: float) -> str:
+    """Load the model once where the actors will, so that what is missing there is said at once; gives its backend.
+
+    Raises AppError as `load` does.
+    """
     try:
-        task = ray.remote(_backend_of).options(num_cpus=_cpus(job), num_gpus=job.gpus)
+        task = ray.remote(_backend_of).options(num_cpus=cpus, num_gpus=job.gpus)
         return str(ray.get(task.remote(job)))
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, AppError):
@@ -201,16 +218,7 @@ def _backend_of(job: Job) -> str:
     return load(job.model_dir, job.backend, threads=job.threads).backend
 
 
-def _cpus(job: Job) -> float:
-    return job.cpus(_resources().get("CPU", 1.0))
-
-
-def _resources() -> dict[str, float]:
-    resources: Callable[[], dict[str, float]] = ray.cluster_resources  # which Ray leaves untyped
-    return resources()
-
-
-def scored(files: Sequence[str], job: Job) -> Dataset:
+def scored(files: Sequence[str], job: Job, cpus: float) -> Dataset:
     """The input with the added columns, in order; nothing runs yet."""
     rows = ray.data.read_parquet(list(files))
     rows.context.execution_options.preserve_order = True
@@ -221,7 +229,7 @@ def scored(files: Sequence[str], job: Job) -> Dataset:
         batch_size=job.rows,
         batch_format="pyarrow",
         compute=ActorPoolStrategy(size=job.concurrency),
-        num_cpus=_cpus(job),
+        num_cpus=cpus,
         num_gpus=job.gpus,
     )
 
@@ -282,9 +290,10 @@ def score(job: Job) -> dict[str, Any]:
     rows = pads.dataset(files, format="parquet").count_rows()
     if rows == 0:
         raise ConfigError(f"--input {job.source} holds no rows")
-    backend = check_cluster(job)
+    cpus = cpus_for(job)
+    backend = check_model(job, cpus)
     with new_folder(job.out) as folder:
-        scored(files, job).write_datasink(Files(folder))
+        scored(files, job, cpus).write_datasink(Files(folder))
         found = summary(folder, job.prefix)
         if found["rows"] != rows:
             raise AppError(f"{found['rows']} rows were written of {rows}: was the input changed meanwhile?")

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import ray
 
 from app.adapters.onnx import OnnxClassifier
 from app.core.errors import ConfigError, ModelNotFound
@@ -18,8 +20,9 @@ from pipelines.score import (
     NOT_UTF8,
     Job,
     Score,
-    check_cluster,
     check_columns,
+    check_model,
+    cpus_for,
     main,
     new_folder,
     parquet_files,
@@ -186,13 +189,13 @@ def test_arguments_have_the_defaults_of_the_settings(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(
-    ("cluster", "concurrency", "threads", "expected"),
-    [(2, 1, 2, 1.0), (2, 2, 2, 0.5), (1, 1, 2, 0.1), (2, 64, 1, 0.1), (16, 4, 2, 2.0), (16, 4, 8, 3.0)],
+    ("free", "concurrency", "threads", "expected"),
+    [(2, 1, 2, 1.0), (2, 2, 2, 0.5), (1.2, 1, 2, 0.2), (1.1, 1, 2, 0.1), (16, 4, 2, 2.0), (16, 4, 8, 3.0)],
 )
 def test_a_cpu_is_left_to_read_and_write(
-    cluster: float, concurrency: int, threads: int, expected: float, job: Job
+    free: float, concurrency: int, threads: int, expected: float, job: Job
 ) -> None:
-    assert replace(job, concurrency=concurrency, threads=threads).cpus(cluster) == expected
+    assert replace(job, concurrency=concurrency, threads=threads).cpus(free) == expected
 
 
 @pytest.fixture
@@ -242,7 +245,7 @@ def test_what_is_missing_is_said_before_anything_runs(job: Job, tmp_path: Path) 
     with pytest.raises(ConfigError, match="the cluster has 0 GPUs and --concurrency 1 needs as many"):
         score(replace(job, backend="torch-cuda"))
     with pytest.raises(ModelNotFound, match=r"holds no config\.json and no model\.safetensors"):
-        check_cluster(replace(job, backend="torch-cpu"))
+        check_model(replace(job, backend="torch-cpu"), 1.0)
     with pytest.raises(ModelNotFound, match=r"manifest\.json is not there"):
         score(replace(job, model_dir=tmp_path))
     pq.write_table(pa.table({"text": pa.array([], pa.string())}), job.source)
@@ -250,6 +253,32 @@ def test_what_is_missing_is_said_before_anything_runs(job: Job, tmp_path: Path) 
         score(job)
     assert not job.out.exists()
     assert not list(tmp_path.glob(".out*"))
+
+
+@pytest.fixture
+def served(ray_cluster: None) -> Iterator[Callable[[float], None]]:
+    """Sets CPUs aside, as applications do that are served by the same cluster."""
+    groups = []
+
+    def take(cpus: float) -> None:
+        group = ray.util.placement_group([{"CPU": cpus}])
+        assert group.wait(60)
+        groups.append(group)
+
+    yield take
+    for group in groups:
+        ray.util.remove_placement_group(group)
+
+
+@pytest.mark.ray
+@pytest.mark.filterwarnings("ignore")
+def test_beside_what_is_served_it_takes_what_is_left(job: Job, served: Callable[[float], None]) -> None:
+    served(0.8)
+    pq.write_table(pa.table({"text": ["it is good", "it is bad"]}), job.source)
+    assert score(job)["scored"] == 2
+    served(0.2)
+    with pytest.raises(ConfigError, match=r"1 of the cluster's 2 CPUs are free and --concurrency 1 needs 1\.1"):
+        cpus_for(job)
 
 
 @pytest.mark.ray
