@@ -10,33 +10,36 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from app.core.annotations import Annotation
-from app.core.evidence import Dimension
 from app.core.incidents import Kind
-from app.core.prevalence import Difference, Share
+from app.core.prevalence import Difference
 from app.core.types import CLASSES, Count, Label
 from app.services import report_chart, report_html
 from app.services.annotations import Annotations
 from app.services.evidence import Evidence, EvidenceCard
 from app.services.exports import File
 from app.services.incidents import IncidentCard, Incidents, IncidentView
+from app.services.report_evidence import PHRASES, why
 from app.services.report_html import ours, page, said, section, table, time
-from app.services.words import capital, messages_of, negative_sentence, percent, with_interval
+from app.services.words import capital, correction_sentence, messages_of, negative_sentence, with_interval
 from app.views import Overview, Selection, Timeline
 
-_PHRASES: Final = 10
-_STORIES: Final = 6
-_PARTS: Final = 5
-_LEAST_PART: Final = 0.02
-"""Who adds less to the rise than this is not named."""
 _LEAST_AROUND: Final = timedelta(hours=1)
 """A report of an incident shows its own length before and after it, and at least this."""
-_METHOD: Final = (
+METHOD: Final = (
     "Messages are matched against the event's query, cleaned and de-duplicated; a copy is counted, and left out of "
     "every share.",
     "Each message is classified negative, neutral or positive by the model named here. Shares are over distinct "
     "messages that the model was trained for; the interval is 95 %.",
-    "Phrases are those that more authors use than before, beyond chance: log-odds with an informative prior (Monroe "
-    "2008), false discovery rate controlled (Benjamini and Hochberg 1995); one author counts once.",
+    "Where it says so, shares are corrected for how often the model takes one label for another, counted on texts that "
+    "people labelled (adjusted counts by constrained least squares: Forman 2008, Hopkins and King 2010); the interval "
+    "is a bootstrap over those texts and the messages. Shares as classified have their sampling error alone (Wilson "
+    "1927).",
+)
+"""How the shares of every report are made."""
+
+_METHOD: Final = (
+    *METHOD,
+    PHRASES,
     "An incident opens when volume or negative share are beyond what the event's own history makes likely, at the "
     "chosen number of false alarms a week.",
 )
@@ -111,9 +114,9 @@ class Reports:
             f'<p class="soft">{time(overview.start)} to {time(overview.end)} · made {time(now)}</p>',
             *lead,
             _shares(overview),
-            _chart(timeline, incidents, notes),
+            _chart(overview, timeline, incidents, notes),
             _incidents(incidents, overview.event.id),
-            _why(card),
+            why(card),
             _coverage(overview, timeline),
             section("Method", report_html.listed(ours(line) for line in _METHOD)),
             f'<p class="soft">Reproduced from the same data, the figures have the fingerprint '
@@ -133,23 +136,17 @@ def _headline(overview: Overview) -> str:
 
 
 def _shares(overview: Overview) -> str:
+    corrected = overview.correction.corrected
     rows = []
     for label in Label:
         count = overview.counts.get(label, Count())
-        found: Share | None = overview.shares.get(label)
-        share = with_interval(found) if found else "–"
-        rows.append([label.value.capitalize(), share, f"{count.raw:,}", f"{count.distinct:,}"])
+        shares = [overview.shares.get(label), *([overview.classified.get(label)] if corrected else [])]
+        cells = [with_interval(found) if found else "–" for found in shares]
+        rows.append([label.value.capitalize(), *cells, f"{count.raw:,}", f"{count.distinct:,}"])
+    head = ["", *(["Corrected", "As classified"] if corrected else ["Share as classified"]), "Messages", "Distinct"]
+    made = table("Shares of distinct scored messages, with 95 % intervals", head, rows, (len(head) - 2, len(head) - 1))
     change = _change(overview.change) if overview.change else ""
-    return section(
-        "Shares",
-        table(
-            "Shares of distinct scored messages, with 95 % intervals",
-            ["", "Share", "Messages", "Distinct"],
-            rows,
-            (2, 3),
-        ),
-        change,
-    )
+    return section("Shares", made, f'<p class="soft">{ours(correction_sentence(overview.correction))}</p>', change)
 
 
 def _change(change: Difference) -> str:
@@ -158,7 +155,9 @@ def _change(change: Difference) -> str:
     return f"<p>Negative share against the window before: {ours(verdict)} ({low:+d} to {high:+d} points).</p>"
 
 
-def _chart(timeline: Timeline, incidents: Sequence[IncidentView], notes: Sequence[Annotation]) -> str:
+def _chart(
+    overview: Overview, timeline: Timeline, incidents: Sequence[IncidentView], notes: Sequence[Annotation]
+) -> str:
     spans = [report_chart.Mark(each.started_at, each.ended_at, str(each.number)) for each in incidents]
     letters = [chr(ord("A") + place % 26) for place in range(len(notes))]
     flags = [report_chart.Mark(note.at, note.until, letter) for note, letter in zip(notes, letters, strict=True)]
@@ -169,7 +168,23 @@ def _chart(timeline: Timeline, incidents: Sequence[IncidentView], notes: Sequenc
     flagged = report_html.listed(
         f"{letter}: {time(note.at)}, {said(note.text)}" for note, letter in zip(notes, letters, strict=True)
     )
-    return section("Over time", f'<div class="wide">{drawn}</div>', legend, flagged, _steps(timeline))
+    return section(
+        "Over time", f'<div class="wide">{drawn}</div>', legend, _line_note(overview), flagged, _steps(timeline)
+    )
+
+
+def _line_note(overview: Overview) -> str:
+    """What the line of the chart is: a step has too few messages for a correction."""
+    share = overview.classified.get(Label.NEGATIVE)
+    if share is None:
+        return ""
+    words = "The line is the share as classified, step by step, with its sampling error alone"
+    if overview.correction.corrected:
+        words += (
+            f": not corrected for the classifier's errors. It goes with the {with_interval(share)} as classified, not "
+            "with the corrected share. Read from it when the share moved, not how high it is"
+        )
+    return f'<p class="soft">{ours(words)}.</p>'
 
 
 def _steps(timeline: Timeline) -> str:
@@ -205,71 +220,6 @@ def _incidents(incidents: Iterable[IncidentView], event_id: str) -> str:
 def _history(told: IncidentCard) -> str:
     rows = [[time(each.at), each.change.value, each.severity, said(each.text)] for each in told.changes]
     return section("How it went", table("What was told, and when", ["At", "Change", "Severity", "What"], rows))
-
-
-def _why(card: EvidenceCard) -> str:
-    drivers = card.drivers
-    phrases = table(
-        "Phrases that more authors use than before",
-        ["Phrase", "Times as often", "Authors", "Before", "Negative"],
-        (
-            [
-                said(phrase.text),
-                f"at least {phrase.times_low:.1f}"
-                if phrase.times is None
-                else f"{phrase.times:.1f} ({phrase.times_low:.1f}–{phrase.times_high or phrase.times:.1f})",
-                f"{phrase.authors:,}",
-                f"{phrase.authors_before:,}",
-                _part(phrase.counts.get(Label.NEGATIVE, Count()), sum(phrase.counts.values(), Count())),
-            ]
-            for phrase in drivers.phrases[:_PHRASES]
-        ),
-        (2, 3),
-    )
-    stories = "".join(_story(card, story.exemplar, story.total, story.authors) for story in drivers.stories[:_STORIES])
-    against = ""
-    if card.before is None:
-        against = '<p class="soft">Nothing came before this window that it could be compared with.</p>'
-    elif card.window.sampled or card.before.sampled:
-        against = (
-            f'<p class="soft">Read: {card.window.read:,} of {card.window.messages:,} messages of the window, '
-            f"{card.before.read:,} of {card.before.messages:,} before.</p>"
-        )
-    return section("Why", phrases, stories, _rise(card), against)
-
-
-def _part(some: Count, whole: Count) -> str:
-    return f"{percent(some.distinct / whole.distinct)} of {whole.distinct:,}" if whole.distinct else "–"
-
-
-def _story(card: EvidenceCard, exemplar: str, total: Count, authors: int) -> str:
-    stored = card.quoted.get(exemplar)
-    if stored is None:
-        return ""
-    message = stored.message
-    about = f"{stored.label}, {ours(message.source)}, {time(message.created_at)}"
-    return (
-        f"<blockquote>{said(message.text)}<footer>{about} · one of {messages_of(total.raw)} like it, "
-        f"{authors:,} authors</footer></blockquote>"
-    )
-
-
-def _rise(card: EvidenceCard) -> str:
-    made = []
-    for breakdown in card.drivers.breakdowns:
-        if breakdown.by is Dimension.STORY:
-            continue
-        rows = [
-            [
-                "all others" if part.key is None else said(part.key) if part.key else "not known",
-                f"{part.rise:+,.1f}",
-                percent(part.share) if part.share is not None and part.share >= 0 else "–",
-            ]
-            for part in breakdown.parts[:_PARTS]
-            if part.share is None or abs(part.share) >= _LEAST_PART
-        ]
-        made.append(table(f"The rise by {breakdown.by.value}", ["", "Messages an hour", "Of the rise"], rows, (1, 2)))
-    return "".join(made)
 
 
 def _coverage(overview: Overview, timeline: Timeline) -> str:

@@ -1,8 +1,9 @@
 """The chart of a report as SVG: nothing to load, nothing that runs, and it prints.
 
-Volume as stacked bars by label, below it the negative share of distinct scored messages with its 95 % band, on one
-time axis; incidents as numbered spans, annotations as flags. Colours are those of the dashboard, and the share has a
-shape of its own, so that it reads in grey too.
+Volume as stacked bars by label, below it the negative share of distinct scored messages as classified, with the band
+of its 95 % sampling error, on one time axis; incidents as numbered spans, annotations as flags. A step has too few
+messages for a share that is corrected. Colours are those of the dashboard, and the share has a shape of its own, so
+that it reads in grey too.
 """
 
 from __future__ import annotations
@@ -79,13 +80,15 @@ def _grid(most: int) -> list[str]:
     top, bottom = _BARS
     low, high = _SHARE
     return [
-        _text(_LEFT - 6, top + 4, f"{most:,}", "end"),
-        _text(_LEFT - 6, bottom, "0", "end"),
-        _text(_LEFT, top - 12, "messages, copies included", "start"),
+        text(_LEFT - 6, top + 4, f"{most:,}", "end"),
+        text(_LEFT - 6, bottom, "0", "end"),
+        text(_LEFT, top - 12, "messages, copies included", "start"),
         f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{bottom}" y2="{bottom}"/>',
-        _text(_LEFT - 6, low + 4, "100 %", "end"),
-        _text(_LEFT - 6, high, "0", "end"),
-        _text(_LEFT, low - 8, "negative share of distinct messages, with 95 % interval", "start"),
+        text(_LEFT - 6, low + 4, "100 %", "end"),
+        text(_LEFT - 6, high, "0", "end"),
+        text(
+            _LEFT, low - 8, "negative share of distinct messages as classified, with its 95 % sampling error", "start"
+        ),
         f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{high}" y2="{high}"/>',
         f'<line class="half" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{(low + high) / 2}" y2="{(low + high) / 2}"/>',
     ]
@@ -173,7 +176,7 @@ def _hours(scale: _Scale) -> list[str]:
         words = f"{at:%H:%M}" if step < 24 and at.hour + at.minute else f"{at.day} {at:%b}"
         x = scale.x(at)
         drawn.append(f'<line class="tick" x1="{x:.1f}" x2="{x:.1f}" y1="{_SHARE[1]}" y2="{_SHARE[1] + 4}"/>')
-        drawn.append(_text(x, _SHARE[1] + 18, words, "middle"))
+        drawn.append(text(x, _SHARE[1] + 18, words, "middle"))
         moment += width
     return drawn
 
@@ -183,13 +186,13 @@ def _span(mark: Mark, scale: _Scale) -> str:
     width = max(2.0, right - left)
     return (
         f'<rect class="incident" x="{left:.1f}" y="{_BARS[0]}" width="{width:.1f}" height="{_SHARE[1] - _BARS[0]}"/>'
-        + _text(left + width / 2, _BARS[0] - 2, mark.sign, "middle", "sign")
+        + text(left + width / 2, _BARS[0] - 2, mark.sign, "middle", "sign")
     )
 
 
 def _flag(mark: Mark, scale: _Scale) -> str:
     x = scale.x(mark.start)
-    return f'<line class="flag" x1="{x:.1f}" x2="{x:.1f}" y1="{_BARS[0]}" y2="{_SHARE[1]}"/>' + _text(
+    return f'<line class="flag" x1="{x:.1f}" x2="{x:.1f}" y1="{_BARS[0]}" y2="{_SHARE[1]}"/>' + text(
         x + 3, _BARS[0] + 10, mark.sign, "start", "sign"
     )
 
@@ -208,5 +211,6 @@ def _edge(timeline: Timeline, scale: _Scale) -> str:
     )
 
 
-def _text(x: float, y: float, words: str, anchor: str, kind: str = "label") -> str:
+def text(x: float, y: float, words: str, anchor: str, kind: str = "label") -> str:
+    """A text of a chart, inert; `kind` is its class."""
     return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'

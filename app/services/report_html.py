@@ -99,3 +99,8 @@ def listed(items: Iterable[str]) -> str:
     """A list of items that are HTML; nothing without any."""
     made = "".join(f"<li>{item}</li>" for item in items)
     return f"<ul>{made}</ul>" if made else ""
+
+
+def numbered(items: Iterable[str]) -> str:
+    """The sentences to begin with, numbered as on the chart; items are HTML."""
+    return f'<ol class="lead">{"".join(f"<li>{item}</li>" for item in items)}</ol>'

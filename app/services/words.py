@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from app.core.prevalence import Difference, Share, difference
+from app.views import Correction
 
 SMALL_SAMPLE: Final = 30
 """Fewer scored messages than this are called a small sample."""
@@ -63,6 +64,17 @@ def negative_sentence(now: Share | None, before: Share | None, change: Differenc
     if verdict == "can't tell":
         return f"{said}, {percent(before.value)} before: no difference we can tell"
     return f"{said}, {'up' if verdict == 'higher' else 'down'} from {percent(before.value)}"
+
+
+def correction_sentence(correction: Correction) -> str:
+    """How shares were corrected for the classifier's errors, or why they were not."""
+    if not correction.corrected:
+        reason = f": {correction.reason}" if correction.reason else ""
+        return f"Not corrected for the classifier's errors{reason}."
+    sets = len(correction.evaluation_sets)
+    measured = f"{sets} labelled set{'' if sets == 1 else 's'} ({correction.evaluated:,} texts)"
+    own = f" and on {messages_of(correction.labelled)} of this event that people judged" if correction.labelled else ""
+    return f"Corrected for the classifier's errors, which were measured on {measured}{own}."
 
 
 def at(moment: datetime, now: datetime) -> str:

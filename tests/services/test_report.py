@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from app.adapters.store import Store
 from app.core.errors import NotFound
+from app.core.prevalence import Share
 from app.core.types import Event, Label
 from app.service import Service
 from app.services.annotations import AnnotationDraft
+from app.services.report import Reports
 from app.services.report_html import ours, page, said
 from app.settings import Settings
-from app.views import Selection
+from app.views import Correction, Overview, Selection, Timeline
 from tests.adapters.builders import EVENT, at, make, put
 from tests.adapters.incident_builders import incident, opened
 from tests.fakes.hostile import PAYLOADS
@@ -129,3 +132,34 @@ def test_hostile_texts_names_and_authors_are_inert(store: Store, service: Servic
 
 def test_every_hostile_text_is_inert_wherever_it_stands() -> None:
     assert running(page(PAYLOADS[0], [said(text) for text in PAYLOADS] + [ours(text) for text in PAYLOADS])) == []
+
+
+class Corrected:
+    """Numbers whose shares are corrected."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def overview(self, event_id: str, selection: Selection) -> Overview:
+        found = self._service.overview(event_id, selection)
+        shares = found.shares | {Label.NEGATIVE: Share(0.7, 0.5, 0.9, 200)}
+        correction = Correction(
+            corrected=True, models=("tiny@1",), evaluation_sets=("a-set",), evaluated=300, labelled=0, reason=None
+        )
+        return replace(found, shares=shares, correction=correction)
+
+    def timeline(self, event_id: str, selection: Selection, step_s: int | None = None) -> Timeline:
+        return self._service.timeline(event_id, selection, step_s)
+
+
+def test_the_line_of_the_chart_is_told_from_the_corrected_share(store: Store, service: Service) -> None:
+    fill(store, 60, 120, 80, "the strap burns")
+    plain = service.reports.event(EVENT.id, WINDOW).content.decode()
+    assert "The line is the share as classified, step by step, with its sampling error alone." in plain
+    assert "Not corrected for the classifier&#x27;s errors: the errors of tiny@1 were not measured." in plain
+    corrected = Reports(Corrected(service), service.incidents, service.evidence, service.annotations, lambda: NOW)
+    html = corrected.event(EVENT.id, WINDOW).content.decode()
+    assert "Corrected for the classifier&#x27;s errors, which were measured on 1 labelled set (300 texts)." in html
+    assert "It goes with the 60 % (53-67) as classified, not with the corrected share." in html
+    assert "<th>As classified</th>" in html
+    assert "70 % (50-90)" in html
