@@ -22,6 +22,7 @@ from app.services.alerts import Alerts
 from app.services.annotations import Annotations
 from app.services.before_after import BeforesAfters
 from app.services.comparison import Comparisons
+from app.services.comparison_report import ComparisonReports
 from app.services.evidence import Evidence
 from app.services.feedback import Feedback
 from app.services.geography import Geographies
@@ -85,6 +86,7 @@ class Service:
         self.comparisons = Comparisons(store, self._shares, now)
         self.before_after = BeforesAfters(store, self.comparisons, now)
         self.reports = Reports(self, self.incidents, self.evidence, self.annotations, now)
+        self.comparison_reports = ComparisonReports(self.comparisons, self.before_after, self.evidence, now)
 
     # Events
 

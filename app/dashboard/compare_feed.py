@@ -13,16 +13,16 @@ from app.core.types import Event
 from app.dashboard import comparison
 from app.dashboard.compare_controls import around_controls, side_controls
 from app.dashboard.compare_view import CompareView, Side
+from app.dashboard.downloads import comparison_links
 from app.dashboard.event_feed import trouble
 from app.dashboard.headline import empty
 from app.dashboard.live import CANONICAL, Query
 from app.dashboard.markup import notice, safe
 from app.service import Service
-from app.services.before_after import Around
-from app.services.comparison import MOST_SIDES, ComparisonDraft
+from app.services.comparison import MOST_SIDES
 from app.views import Selection
 
-_BLANK: Final = ("banner", "said", "warnings", "compared", "steps", "voice", "numbers")
+_BLANK: Final = ("banner", "said", "warnings", "compared", "steps", "voice", "numbers", "take")
 
 
 class CompareFeed:
@@ -71,14 +71,14 @@ class CompareFeed:
     # Before and after a moment
 
     def _around(self, view: CompareView) -> dict[str, str]:
-        asked = Around(at=None if view.moment else view.at, annotation_id=view.moment or None, hours=view.hours)
-        found = self._service.before_after.around(view.event, asked)
+        found = self._service.before_after.around(view.event, view.around())
         return {
             "said": comparison.around(found, self._now()),
             "warnings": comparison.warnings(found.warnings, self._now()),
             "compared": comparison.chart(found.comparison, view.to_query()),
             "steps": comparison.steps(found.comparison),
             "numbers": comparison.numbers(found.comparison),
+            "take": comparison_links(view),
         }
 
     def _around_controls(self, view: CompareView, events: Mapping[str, Event]) -> str:
@@ -95,8 +95,7 @@ class CompareFeed:
     def _compared(self, view: CompareView) -> dict[str, str]:
         if len(view.sides) < 2:
             return {"said": empty("One side is none.", "Add another one to compare it with.")}
-        draft = ComparisonDraft(sides=tuple(side.draft() for side in view.sides), align=view.align)
-        found = self._service.comparisons.compare(draft)
+        found = self._service.comparisons.compare(view.draft())
         return {
             "said": comparison.said(found, self._now()),
             "warnings": comparison.warnings(found.warnings, self._now()),
@@ -104,6 +103,7 @@ class CompareFeed:
             "steps": comparison.steps(found),
             "voice": comparison.voice(found),
             "numbers": comparison.numbers(found),
+            "take": comparison_links(view),
         }
 
     def _sides(self, view: CompareView, events: Mapping[str, Event]) -> str:

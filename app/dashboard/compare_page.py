@@ -22,3 +22,4 @@ def add_page(blocks: gr.Blocks) -> None:
         panel("warnings", FEED)
         panel("voice", FEED)
         panel("numbers", FEED)
+        panel("take", FEED)

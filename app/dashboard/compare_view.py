@@ -8,8 +8,12 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
 
+from pydantic import ValidationError
+
+from app.core.errors import InvalidInput
 from app.dashboard.view import WINDOWS, moment, written
-from app.services.comparison import MOST_SIDES, Align, SideDraft
+from app.services.before_after import Around
+from app.services.comparison import MOST_SIDES, Align, ComparisonDraft, SideDraft
 
 _BETWEEN = "~"  # stands in no id of an event
 _PARTS = 6
@@ -36,7 +40,7 @@ class Side:
             return None
         event, window, source, country, start, end = [*parts, *[""] * (_PARTS - len(parts))]
         both = moment(start), moment(end)
-        known = both[0] is not None and both[1] is not None and both[0] < both[1]
+        known = both[0] is not None and both[1] is not None
         return cls(
             event=event,
             window=window if WINDOWS.get(window, ("", None))[1] else "24h",
@@ -53,15 +57,18 @@ class Side:
         return _BETWEEN.join(parts).rstrip(_BETWEEN)
 
     def draft(self) -> SideDraft:
-        """It as the service takes it."""
-        return SideDraft(
-            event_id=self.event,
-            hours=WINDOWS[self.window][1] or 24.0,
-            start=self.start,
-            end=self.end,
-            source=self.source or None,
-            country=self.country or None,
-        )
+        """It as the service takes it. Raises InvalidInput."""
+        try:
+            return SideDraft(
+                event_id=self.event,
+                hours=WINDOWS[self.window][1] or 24.0,
+                start=self.start,
+                end=self.end,
+                source=self.source or None,
+                country=self.country or None,
+            )
+        except ValidationError as error:
+            raise InvalidInput(f"a side of this address: {error.errors()[0]['msg']}", field="sides") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,16 @@ class CompareView:
     def is_around(self) -> bool:
         """Whether before and after a moment is asked for."""
         return bool(self.moment or self.at)
+
+    def draft(self) -> ComparisonDraft:
+        """The sides as the service takes them. Raises InvalidInput where there are too few."""
+        if len(self.sides) < 2:
+            raise InvalidInput("one side is none: add another one to compare it with", field="sides")
+        return ComparisonDraft(sides=tuple(side.draft() for side in self.sides), align=self.align)
+
+    def around(self) -> Around:
+        """The moment as the service takes it."""
+        return Around(at=None if self.moment else self.at, annotation_id=self.moment or None, hours=self.hours)
 
     @classmethod
     def from_query(cls, parameters: Mapping[str, str]) -> CompareView:

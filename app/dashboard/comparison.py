@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, TypedDict
 
-from app.core.prevalence import Share, share
+from app.core.prevalence import Share
 from app.core.types import CLASSES, Count, Label
 from app.dashboard.markup import clock, day, figure, isolated, notice, safe, spoken, visible
 from app.dashboard.tables import table
 from app.dashboard.view import source_name
+from app.services.aligned import Point, point_step, points
 from app.services.before_after import BeforeAfter
 from app.services.comparison import AlignedBucket, Comparison, Side, Told
-from app.services.words import percent, points, with_interval
+from app.services.words import points as in_points
+from app.services.words import with_interval
 
-_FEWEST = 5
 _NONE: Final = "–"
 _VERDICTS: Final = {"higher": "higher", "lower": "lower", "can't tell": "can’t tell"}
 
@@ -47,7 +48,8 @@ def chart(found: Comparison, revision: str) -> str:
     if found.align == "clock":
         firsts = [side.buckets[0] for side in found.sides if side.buckets]
         origin = min((_origin(bucket) for bucket in firsts), default=None)
-    drawn: Chart = {"step": found.step_s, "origin": origin, "sides": [_drawn(side) for side in found.sides]}
+    step_s = point_step(found)
+    drawn: Chart = {"step": step_s, "origin": origin, "sides": [_drawn(side, step_s) for side in found.sides]}
     return json.dumps({"revision": revision, **drawn}, separators=(",", ":"))
 
 
@@ -55,24 +57,17 @@ def _origin(bucket: AlignedBucket) -> int:
     return round(bucket.start.timestamp() - bucket.offset_s) * 1000
 
 
-def _drawn(side: Side) -> Drawn:
+def _drawn(side: Side, step_s: int) -> Drawn:
     made: Drawn = {"name": visible(side.name), "at": [], "volume": [], "value": [], "low": [], "high": [], "n": []}
-    for bucket in side.buckets:
-        found, scored = _share(bucket.counts)
-        made["at"].append(bucket.offset_s)
-        made["volume"].append(sum(count.distinct for count in bucket.counts.values()))
+    for point in points(side, step_s):
+        found = point.negative
+        made["at"].append(point.at_s)
+        made["volume"].append(point.distinct)
         made["value"].append(round(found.value, 4) if found else None)
         made["low"].append(round(found.low, 4) if found else None)
         made["high"].append(round(found.high, 4) if found else None)
-        made["n"].append(scored)
+        made["n"].append(point.scored)
     return made
-
-
-def _share(counts: Mapping[Label, Count]) -> tuple[Share | None, int]:
-    """The negative share as classified; None where there is too little for one."""
-    parts = {label: counts[label].distinct for label in CLASSES if label in counts}
-    scored = sum(parts.values())
-    return (share(parts.get(Label.NEGATIVE, 0), scored) if scored >= _FEWEST else None), scored
 
 
 def said(found: Comparison, now: datetime) -> str:
@@ -159,7 +154,7 @@ def _told(told: Told) -> str:
     if told.verdict == "can't tell":
         low, high = round(100 * told.low), round(100 * told.high)
         return f"can’t tell ({low:+d} to {high:+d} points)"
-    return f"{told.verdict}, by {points(told.low, told.high)}"
+    return f"{told.verdict}, by {in_points(told.low, told.high)}"
 
 
 def voice(found: Comparison) -> str:
@@ -169,7 +164,7 @@ def voice(found: Comparison) -> str:
     rows = "".join(
         f'<li data-key="v{number}"><b class="ep-number ep-side-{number}">{number}</b>'
         f'<span class="ep-voice"><i class="ep-side-{number}" style="width:{100 * side.voice.value:.1f}%"></i></span>'
-        f"<span>{_interval(side.voice)}, {percent(side.voice.value)} of {figure(side.voice.n)}</span></li>"
+        f"<span>{_interval(side.voice)} of {figure(side.voice.n)} distinct messages</span></li>"
         for number, side in enumerate(found.sides, start=1)
         if side.voice
     )
@@ -177,19 +172,14 @@ def voice(found: Comparison) -> str:
 
 
 def steps(found: Comparison) -> str:
-    """The steps of the chart as a table: the negative share as classified, with what it rests on."""
-    offsets = sorted({bucket.offset_s for side in found.sides for bucket in side.buckets})
-    by_side = [{bucket.offset_s: bucket for bucket in side.buckets} for side in found.sides]
+    """The points of the chart as a table: the negative share as classified, with what it rests on."""
+    step_s = point_step(found)
+    by_side = [{point.at_s: point for point in points(side, step_s)} for side in found.sides]
     rows = []
-    for offset in offsets:
-        cells = []
-        for buckets in by_side:
-            bucket = buckets.get(offset)
-            made, scored = _share(bucket.counts) if bucket else (None, 0)
-            cells.append(f"{_interval(made)}, n = {scored}" if made else f"n = {scored}" if bucket else _NONE)
-        first = next(buckets[offset] for buckets in by_side if offset in buckets)
-        when = day(first.start) if found.align == "clock" else _after(offset)
-        rows.append((when, *cells))
+    for at_s in sorted({at_s for side in by_side for at_s in side}):
+        there = [side.get(at_s) for side in by_side]
+        first = next(point for point in there if point)
+        rows.append((day(first.start) if found.align == "clock" else _after(at_s), *map(_cell, there)))
     head = ("From" if found.align == "clock" else "After the start", *(f"Side {n}" for n in range(1, len(by_side) + 1)))
     made_table = table("The steps of the chart", head, rows)
     return (
@@ -197,6 +187,13 @@ def steps(found: Comparison) -> str:
         f'<div class="ep-scroll" tabindex="0" role="region" aria-label="Numbers behind the chart">{made_table}</div>'
         "</details>"
     )
+
+
+def _cell(point: Point | None) -> str:
+    if point is None:
+        return _NONE
+    n = f"n = {figure(point.scored)}"
+    return f"{_interval(point.negative)}, {n}" if point.negative else f"too few, {n}"
 
 
 def _after(offset: int) -> str:

@@ -2,81 +2,146 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from app.core.errors import AppError, NotFound
+from app.core.errors import AppError, InvalidInput, NotFound
+from app.dashboard.compare_view import CompareView
+from app.dashboard.live import Query
 from app.dashboard.markup import safe
-from app.dashboard.scope import Scope, Scopes, message_filter
+from app.dashboard.scope import Scopes, message_filter
 from app.dashboard.view import View
 from app.service import Service
-from app.services.exports import File, Format, every_message, messages_table, table_file, timeline_table
-from app.views import Overview
+from app.services.comparison import Comparison
+from app.services.comparison_tables import sides_table, steps_table
+from app.services.exports import (
+    File,
+    Format,
+    every_message,
+    geography_table,
+    messages_table,
+    table_file,
+    timeline_table,
+)
 
 REPORT: Final = "report.html"
+COMPARISON_REPORT: Final = "comparison.html"
 _MOST_MESSAGES: Final = 10_000
 
 
 def links(view: View) -> str:
     """The line of links below the messages, as HTML. They open or save what the view shows."""
-    query = safe(view.to_query())
+    return _links(view.to_query(), REPORT, (("timeline", "Counts"), ("messages", "Messages")))
 
-    def link(file: str, words: str) -> str:
-        return f'<a class="ep-quiet" href="{file}?{query}" target="_blank" rel="noopener">{words}</a>'
 
-    tables = " · ".join(
-        f"{words} {link(f'{name}.csv', 'CSV')} {link(f'{name}.parquet', 'Parquet')}"
-        for name, words in (("timeline", "Counts"), ("messages", "Messages"))
-    )
-    return f'<p class="ep-note ep-take">{link(REPORT, "Report to print")} · {tables}</p>'
+def comparison_links(view: CompareView) -> str:
+    """The line of links below a comparison."""
+    return _links(view.to_query(), COMPARISON_REPORT, (("comparison", "Sides"), ("comparison-steps", "Steps")))
+
+
+def geography_links(view: View) -> str:
+    """The line of links below the countries."""
+    return _links(view.to_query(), "", (("countries", "Countries"),))
+
+
+def _links(query: str, report: str, tables: Sequence[tuple[str, str]]) -> str:
+    def link(file: str, words: str, name: str = "") -> str:
+        label = f' aria-label="{safe(name)}"' if name else ""
+        return f'<a class="ep-quiet" href="{file}?{safe(query)}" target="_blank" rel="noopener"{label}>{words}</a>'
+
+    parts = [link(report, "Report to print")] if report else []
+    for name, words in tables:
+        csv = link(f"{name}.csv", "CSV", f"{words} as CSV")
+        parquet = link(f"{name}.parquet", "Parquet", f"{words} as Parquet")
+        parts.append(f"{words} {csv} {parquet}")
+    return f'<p class="ep-note ep-take">{" · ".join(parts)}</p>'
 
 
 def downloads(service: Service, scopes: Scopes) -> APIRouter:
     """The routes that the links lead to, beside the pages."""
     router = APIRouter()
-
-    def offered(name: str, make: Callable[[Scope, Overview], File]) -> None:
-        def answer(request: Request) -> Response:
-            return _sent(scopes, dict(request.query_params), make)
-
-        router.add_api_route(f"/{name}", answer, response_class=Response)
-
-    def report(scope: Scope, overview: Overview) -> File:
-        if scope.stretch and scope.stretch.incident:
-            return service.reports.incident(scope.view.event, scope.stretch.incident.number)
-        return service.reports.event(scope.view.event, scope.within)
-
-    def counts(form: Format) -> Callable[[Scope, Overview], File]:
-        def make(scope: Scope, overview: Overview) -> File:
-            table = timeline_table(service.timeline(scope.view.event, scope.selection))
-            return table_file(table, form, f"{scope.view.event}-timeline")
-
-        return make
-
-    def messages(form: Format) -> Callable[[Scope, Overview], File]:
-        def make(scope: Scope, overview: Overview) -> File:
-            where = message_filter(scope, overview)
-            found = every_message(
-                lambda limit, after: service.messages(scope.view.event, where, limit=limit, after=after),
-                _MOST_MESSAGES,
-            )
-            return table_file(messages_table(found), form, f"{scope.view.event}-messages")
-
-        return make
-
-    offered(REPORT, report)
+    made = _Files(service, scopes)
+    routes: dict[str, Callable[[Query], File]] = {REPORT: made.report, COMPARISON_REPORT: made.comparison_report}
     for form in Format:
-        offered(f"timeline.{form}", counts(form))
-        offered(f"messages.{form}", messages(form))
+        routes[f"timeline.{form}"] = partial(made.counts, form)
+        routes[f"messages.{form}"] = partial(made.messages, form)
+        routes[f"comparison.{form}"] = partial(made.sides, form)
+        routes[f"comparison-steps.{form}"] = partial(made.steps, form)
+        routes[f"countries.{form}"] = partial(made.countries, form)
+    for name, make in routes.items():
+        router.add_api_route(f"/{name}", _answer(make), response_class=Response)
     return router
 
 
-def _sent(scopes: Scopes, query: Mapping[str, str], make: Callable[[Scope, Overview], File]) -> Response:
-    try:
-        file = make(*scopes.of(View.from_query(query)))
-    except AppError as error:
-        return PlainTextResponse(f"{error}.", 404 if isinstance(error, NotFound) else 503)
-    return Response(file.content, media_type=file.media_type, headers=file.headers)
+def _answer(make: Callable[[Query], File]) -> Callable[[Request], Response]:
+    def answer(request: Request) -> Response:
+        try:
+            file = make(dict(request.query_params))
+        except AppError as error:
+            status = 404 if isinstance(error, NotFound) else 422 if isinstance(error, InvalidInput) else 503
+            return PlainTextResponse(f"{error}.", status)
+        return Response(file.content, media_type=file.media_type, headers=file.headers)
+
+    return answer
+
+
+class _Files:
+    """Makes the files of the queries of pages. All raise AppError."""
+
+    def __init__(self, service: Service, scopes: Scopes) -> None:
+        self._service = service
+        self._scopes = scopes
+
+    def report(self, query: Query) -> File:
+        """Of the window, the stretch that is selected, or the incident."""
+        scope, _ = self._scopes.of(View.from_query(query))
+        if scope.stretch and scope.stretch.incident:
+            return self._service.reports.incident(scope.view.event, scope.stretch.incident.number)
+        return self._service.reports.event(scope.view.event, scope.within)
+
+    def counts(self, form: Format, query: Query) -> File:
+        """The steps of the chart."""
+        scope, _ = self._scopes.of(View.from_query(query))
+        table = timeline_table(self._service.timeline(scope.view.event, scope.selection))
+        return table_file(table, form, f"{scope.view.event}-timeline")
+
+    def messages(self, form: Format, query: Query) -> File:
+        """The messages that fit the filters."""
+        scope, overview = self._scopes.of(View.from_query(query))
+        where = message_filter(scope, overview)
+        found = every_message(
+            lambda limit, after: self._service.messages(scope.view.event, where, limit=limit, after=after),
+            _MOST_MESSAGES,
+        )
+        return table_file(messages_table(found), form, f"{scope.view.event}-messages")
+
+    def countries(self, form: Format, query: Query) -> File:
+        """The countries of authors and publishers."""
+        scope = self._scopes.stretch(View.from_query(query))
+        found = self._service.geography.of(scope.view.event, scope.within)
+        return table_file(geography_table(found), form, f"{scope.view.event}-countries")
+
+    def comparison_report(self, query: Query) -> File:
+        """Of the sides, or of before and after a moment."""
+        view = CompareView.from_query(query)
+        if view.is_around:
+            return self._service.comparison_reports.around(view.event, view.around())
+        return self._service.comparison_reports.sides(view.draft())
+
+    def sides(self, form: Format, query: Query) -> File:
+        """The sides of a comparison."""
+        return table_file(sides_table(self._compared(query)), form, "comparison")
+
+    def steps(self, form: Format, query: Query) -> File:
+        """The points of the chart of a comparison."""
+        return table_file(steps_table(self._compared(query)), form, "comparison-steps")
+
+    def _compared(self, query: Query) -> Comparison:
+        view = CompareView.from_query(query)
+        if view.is_around:
+            return self._service.before_after.around(view.event, view.around()).comparison
+        return self._service.comparisons.compare(view.draft())

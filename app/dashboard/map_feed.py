@@ -8,6 +8,7 @@ from datetime import datetime
 from app.core.errors import AppError
 from app.dashboard import map_view
 from app.dashboard.controls import Choices, choice, drawer, narrowing
+from app.dashboard.downloads import geography_links
 from app.dashboard.event_feed import trouble
 from app.dashboard.headline import empty
 from app.dashboard.live import CANONICAL, Query
@@ -64,6 +65,7 @@ class MapFeed:
             "map": map_view.picture(found, view),
             "countries": map_view.authors_table(found, view),
             "publishers": map_view.publishers_table(found, view),
+            "take": geography_links(view),
         }
 
 
@@ -86,6 +88,6 @@ def _controls(view: View, events: Choices, sources: list[str]) -> str:
 
 
 def _nothing_watched() -> dict[str, str]:
-    blank = dict.fromkeys(("banner", "controls", "outlines", "map", "countries", "publishers"), "")
+    blank = dict.fromkeys(("banner", "controls", "outlines", "map", "countries", "publishers", "take"), "")
     text = '<a href="./#ep-form">Add an event</a> and say what to look for.'
     return {**blank, "sentence": empty("Nothing is watched yet.", text)}

@@ -23,3 +23,4 @@ def add_page(blocks: gr.Blocks) -> None:
             with gr.Column(min_width=280):
                 panel("countries", FEED, elem_id="ep-countries")
         panel("publishers", FEED, elem_id="ep-publishers")
+        panel("take", FEED)

@@ -21,12 +21,17 @@ STEPS: Final = (0.1, 0.2, 0.3, 0.4, 0.5)
 """Where the map's shades change: they mean the same for every event and window."""
 
 _MOST_NAMED: Final = 3
+_MOST_ROWS: Final = 14
+_HEAD: Final = ("Country", "Negative share", "Against the rest", "Positive share", "Messages (distinct)")
 
 
 def shade(place: Place) -> int | None:
     """Which of the shades a country has, counted from 0; None where nothing was scored."""
-    value = place.negative if place.small else _value(place)
-    return None if value is None else sum(value >= step for step in STEPS)
+    share = _negative(place)
+    if share is None or place.negative is None:
+        return None
+    value = place.negative if place.small else share.value
+    return sum(value >= step for step in STEPS)
 
 
 def sentence(geography: Geography) -> str:
@@ -35,8 +40,10 @@ def sentence(geography: Geography) -> str:
     if not authors.all.total.raw:
         lead, rest = "No posts in this window.", ""
     else:
-        lead, rest = _differing(authors)
-    said = f"<strong>{lead}</strong>{rest}".replace(" %", "\u00a0%")
+        lead, *others = _differing(authors)
+        rest = "; ".join(f"{side[:1].lower()}{side[1:]}" for side in others)
+    comma = '<span class="ep-comma">; </span>' if rest else ""
+    said = f"<strong>{lead}</strong>{comma}{rest}{'.' if rest else ''}".replace(" %", "\u00a0%")
     parts = [f"<p>{_coverage(authors)}</p>" if authors.all.total.raw else "", _basis(geography)]
     return f'<section class="ep-headline"><h1>{said}</h1>{"".join(parts)}</section>'
 
@@ -57,15 +64,21 @@ def picture(geography: Geography, view: View) -> str:
 
 
 def authors_table(geography: Geography, view: View) -> str:
-    """The countries of authors, as HTML."""
+    """The countries of authors, as HTML: those with the most messages, and the others when asked."""
     authors, correction = geography.authors, geography.correction
     if not authors.all.total.raw:
         return '<p class="ep-none">Try a longer window, or all sources.</p>'
-    rows = [_row(place, view, correction) for place in authors.countries]
+    rows = [_row(authors.all, view, _notes(authors.all, correction, mapped=False), name="All together")]
     if authors.unresolved.total.raw:
-        rows.append(_row(authors.unresolved, view, correction))
-    rows.append(_row(authors.all, view, correction, name="All together"))
-    return table("Countries of authors", _head(correction), rows)
+        rows.append(_row(authors.unresolved, view, _notes(authors.unresolved, correction, mapped=False)))
+    rows += [_row(place, view, _notes(place, correction, mapped=True)) for place in authors.countries]
+    shown, more = rows[:_MOST_ROWS], rows[_MOST_ROWS:]
+    rest = ""
+    if more:
+        summary = f"{figure(len(more))} more countr{'y' if len(more) == 1 else 'ies'}"
+        made = table("More countries of authors", _HEAD, more)
+        rest = f'<details class="ep-table" data-key="more"><summary>{summary}</summary>{made}</details>'
+    return table("Countries of authors", _HEAD, shown) + rest
 
 
 def publishers_table(geography: Geography, view: View) -> str:
@@ -73,19 +86,19 @@ def publishers_table(geography: Geography, view: View) -> str:
     publishers, correction = geography.publishers, geography.correction
     if not publishers.all.total.raw:
         return ""
-    rows = [_row(place, view, correction) for place in publishers.countries]
+    rows = [_row(place, view, _notes(place, correction, mapped=False)) for place in publishers.countries]
     if publishers.unresolved.total.raw:
-        rows.append(_row(publishers.unresolved, view, correction, name="Not told by the domain"))
+        notes = _notes(publishers.unresolved, correction, mapped=False)
+        rows.append(_row(publishers.unresolved, view, notes, name="Not told by the domain"))
     return (
         "<h2>News, by the publisher's country</h2>"
         '<p class="ep-note">Where newsrooms are, as far as their domains say: neither where authors are nor what the '
-        "articles are about. Not on the map.</p>" + table("Countries of publishers", _head(correction), rows)
+        f"articles are about. Not on the map.</p>{table('Countries of publishers', _HEAD, rows)}"
     )
 
 
-def _value(place: Place) -> float | None:
-    share = place.shares.get(Label.NEGATIVE)
-    return share.value if share else None
+def _negative(place: Place) -> Share | None:
+    return place.shares.get(Label.NEGATIVE)
 
 
 def _points_last(place: Place) -> tuple[bool, str]:
@@ -93,37 +106,31 @@ def _points_last(place: Place) -> tuple[bool, str]:
     return place.country in world().points, place.country
 
 
-def _differing(authors: Group) -> tuple[str, str]:
+def _differing(authors: Group) -> list[str]:
+    """What can be said of differences between countries, the most important first."""
     compared = [place for place in authors.countries if place.against is not None]
     if len(compared) < 2:
-        return "No two countries have enough messages to be compared", f": that takes {SMALL} scored ones each."
-    said = [
-        _side("Above the rest", [place for place in compared if place.against and place.against.verdict == "higher"]),
-        _side("Below the rest", [place for place in compared if place.against and place.against.verdict == "lower"]),
-    ]
-    told = [side for side in said if side]
+        return ["Too few messages to compare countries", f"that takes two with {SMALL} scored messages each"]
+    told = [side for side in (_side("More", "higher", compared), _side("Less", "lower", compared)) if side]
     if not told:
-        lead = "No country's negative share differs from the rest that we can tell"
-        return lead, f"; {figure(len(compared))} have enough messages to be compared."
+        enough = f"{figure(len(compared))} countries have the {SMALL} scored messages that it takes"
+        return ["No country's negative share differs from the rest that we can tell", enough]
     open_ = sum(place.against is not None and place.against.verdict == "can't tell" for place in compared)
     if open_:
         told.append(f"No difference we can tell in {figure(open_)} other{'s' if open_ != 1 else ''}")
-    return told[0], "".join(f"; {side[:1].lower()}{side[1:]}" for side in told[1:]) + "."
+    return told
 
 
-def _side(words: str, places: Sequence[Place]) -> str:
-    """The countries on one side, those with the most messages first."""
-    named = [f"{isolated(country_name(place.country))} {_by(place)}" for place in places[:_MOST_NAMED]]
+def _side(words: str, verdict: str, compared: Sequence[Place]) -> str:
+    """The countries on one side of the rest, those farthest from it first."""
+    far = [
+        (abs(place.against.value), place) for place in compared if place.against and place.against.verdict == verdict
+    ]
+    places = [place for _, place in sorted(far, key=lambda item: (-item[0], item[1].country))]
+    named = [f"{isolated(country_name(place.country))} {_cell(_negative(place))}" for place in places[:_MOST_NAMED]]
     if len(places) > _MOST_NAMED:
         named.append(f"{figure(len(places) - _MOST_NAMED)} more")
-    return f"{words}: {', '.join(named)}" if named else ""
-
-
-def _by(place: Place) -> str:
-    share = place.shares.get(Label.NEGATIVE)
-    return (
-        f"{with_interval(share)}, by {points(place.against.low, place.against.high)}" if share and place.against else ""
-    )
+    return f"{words} negative than the rest: {', '.join(named)}" if named else ""
 
 
 def _coverage(authors: Group) -> str:
@@ -131,11 +138,9 @@ def _coverage(authors: Group) -> str:
     countries = f"{figure(len(authors.countries))} countr{'y' if len(authors.countries) == 1 else 'ies'}"
     parts = [f"{figure(total - unresolved)} of {messages_of(total)} by authors have a country ({countries})"]
     if unresolved:
-        parts.append(
-            f"{figure(unresolved)} ({percent(unresolved / total)}) are unresolved: their profile names no place"
-        )
+        parts.append(f"{figure(unresolved)} ({percent(unresolved / total)}) are unresolved: no place that is clear")
     small = sum(place.small for place in authors.countries)
-    mean = authors.all.shares.get(Label.NEGATIVE)
+    mean = _negative(authors.all)
     if small and mean:
         few = f"{figure(small)} countr{'y has' if small == 1 else 'ies have'} fewer than {SMALL} scored messages"
         parts.append(f"{few}: hatched, and drawn towards the share of all, {percent(mean.value)}")
@@ -177,30 +182,31 @@ def _messages(view: View, country: str) -> str:
 
 
 def _told(place: Place) -> str:
-    share = place.shares.get(Label.NEGATIVE)
+    share = _negative(place)
     said = f"negative share {with_interval(share)}" if share else "not scored"
     small = ", a small sample" if place.small and share else ""
     return f"{country_name(place.country)}: {said}, {messages_of(place.total.raw)}{small}"
 
 
-def _head(correction: Correction) -> tuple[str, ...]:
-    classified = ("As classified",) if correction.corrected else ()
-    return ("Country", "Negative share", *classified, "Against the rest", "Positive share", "Messages")
-
-
-def _row(place: Place, view: View, correction: Correction, *, name: str = "") -> list[str]:
+def _row(place: Place, view: View, notes: Sequence[str], *, name: str = "") -> list[str]:
+    """The cells of a country; `notes` are said of its negative share."""
     words = isolated(name or country_name(place.country))
     if place.country:
         query = _messages(view, place.country)
         words = f'<a href="event?{safe(query)}">{words}</a>'
-    negative = _cell(place.shares.get(Label.NEGATIVE))
-    if place.small and place.negative is not None and place.country:
-        negative += f'<span class="ep-also">small sample; {percent(place.negative)} on the map</span>'
-    classified = [_cell(place.classified.get(Label.NEGATIVE))] if correction.corrected else []
-    total = place.total
-    count = f'{figure(total.raw)} <span class="ep-also">{figure(total.distinct)} distinct</span>'
-    cells = [words, negative, *classified, _against(place), _cell(place.shares.get(Label.POSITIVE)), count]
+    negative = _cell(_negative(place)) + "".join(f'<span class="ep-also">{note}</span>' for note in notes)
+    count = f"{figure(place.total.raw)} ({figure(place.total.distinct)})"
+    cells = [words, negative, _against(place), _cell(place.shares.get(Label.POSITIVE)), count]
     return [cell.replace(" %", "\u00a0%") for cell in cells]
+
+
+def _notes(place: Place, correction: Correction, *, mapped: bool) -> list[str]:
+    notes = []
+    if correction.corrected and (classified := place.classified.get(Label.NEGATIVE)):
+        notes.append(f"{percent(classified.value)} as classified")
+    if place.small and place.negative is not None:
+        notes.append(f"small sample, {percent(place.negative)} on the map" if mapped else "small sample")
+    return notes
 
 
 def _cell(share: Share | None) -> str:
@@ -212,7 +218,8 @@ def _against(place: Place) -> str:
     if difference is None:
         return "–"
     if difference.verdict == "can't tell":
-        return "no difference we can tell"
+        low, high = round(100 * difference.low), round(100 * difference.high)
+        return f"can't tell ({low:+d} to {high:+d} points)"
     return f"{difference.verdict}, by {points(difference.low, difference.high)}"
 
 

@@ -19,11 +19,14 @@ from pyarrow import csv, parquet
 from app.adapters.records import MessagePage, StoredMessage
 from app.core.prevalence import Share, share
 from app.core.types import CLASSES, Bucket, Count, Label
+from app.services.geography import Geography, Place
 from app.services.incidents import IncidentView
 from app.views import Timeline
 
 _PAGE: Final = 500
-_TIME: Final = pa.timestamp("us", tz="UTC")
+TIME: Final = pa.timestamp("us", tz="UTC")
+"""How times are written."""
+
 # A spreadsheet takes a cell that begins like this for a formula, and runs it.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -108,16 +111,16 @@ def timeline_table(timeline: Timeline) -> pa.Table:
         row |= {f"raw_{label}": count.raw for label, count in found.items()}
         row |= {f"distinct_{label}": count.distinct for label, count in found.items()}
         scored = sum(found[label].distinct for label in CLASSES)
-        row |= _share_columns("negative", share(found[Label.NEGATIVE].distinct, scored))
+        row |= share_columns("negative", share(found[Label.NEGATIVE].distinct, scored))
         rows.append(row | {"scored": scored})
         start += length
     schema = pa.schema(
         [
-            ("start", _TIME),
-            ("end", _TIME),
+            ("start", TIME),
+            ("end", TIME),
             *((f"raw_{label}", pa.int64()) for label in Label),
             *((f"distinct_{label}", pa.int64()) for label in Label),
-            *_share_fields("negative"),
+            *share_fields("negative"),
             ("scored", pa.int64()),
         ]
     )
@@ -129,7 +132,7 @@ def messages_table(messages: Iterable[StoredMessage]) -> pa.Table:
     schema = pa.schema(
         [
             ("id", pa.string()),
-            ("created_at", _TIME),
+            ("created_at", TIME),
             ("source", pa.string()),
             ("language", pa.string()),
             ("country", pa.string()),
@@ -185,8 +188,8 @@ def incidents_table(incidents: Sequence[IncidentView]) -> pa.Table:
             "ended_at": incident.ended_at,
             "raw": incident.raw,
             "distinct": incident.distinct,
-            **_share_columns("negative", incident.negative),
-            **_share_columns("negative_before", incident.negative_before),
+            **share_columns("negative", incident.negative),
+            **share_columns("negative_before", incident.negative_before),
             "verdict": incident.verdict.verdict.value if incident.verdict else None,
             "headline": incident.headline,
         }
@@ -198,13 +201,13 @@ def incidents_table(incidents: Sequence[IncidentView]) -> pa.Table:
             ("number", pa.int64()),
             ("kinds", pa.string()),
             ("severity", pa.string()),
-            ("started_at", _TIME),
-            ("opened_at", _TIME),
-            ("ended_at", _TIME),
+            ("started_at", TIME),
+            ("opened_at", TIME),
+            ("ended_at", TIME),
             ("raw", pa.int64()),
             ("distinct", pa.int64()),
-            *_share_fields("negative"),
-            *_share_fields("negative_before"),
+            *share_fields("negative"),
+            *share_fields("negative_before"),
             ("verdict", pa.string()),
             ("headline", pa.string()),
         ]
@@ -212,17 +215,70 @@ def incidents_table(incidents: Sequence[IncidentView]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema)
 
 
+def geography_table(found: Geography) -> pa.Table:
+    """A row a country of authors, then one a country of publishers; the last of each are the unresolved and all.
+
+    Columns: of (authors, publishers), country (ISO 3166 alpha-2, "??" unresolved, "" all), messages, distinct,
+    `negative_*` and `positive_*` (0..1, 95 %, corrected where `corrected` says so), classified_negative_*, small (too
+    few scored to be held against the rest), negative_on_map (drawn towards the share of all), above_rest_* in points.
+    """
+    groups = (("authors", found.authors), ("publishers", found.publishers))
+    rows = [
+        _place_row(name, place, corrected=found.correction.corrected)
+        for name, group in groups
+        for place in (*group.countries, group.unresolved, group.all)
+        if place.total.raw
+    ]
+    schema = pa.schema(
+        [
+            ("of", pa.string()),
+            ("country", pa.string()),
+            ("messages", pa.int64()),
+            ("distinct", pa.int64()),
+            ("corrected", pa.bool_()),
+            *share_fields("negative"),
+            *share_fields("positive"),
+            *share_fields("classified_negative"),
+            ("small", pa.bool_()),
+            ("negative_on_map", pa.float64()),
+            *((f"above_rest_{part}", pa.float64()) for part in ("points", "low", "high")),
+        ]
+    )
+    return pa.Table.from_pylist(rows, schema)
+
+
+def _place_row(of: str, place: Place, *, corrected: bool) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "of": of,
+        "country": place.country,
+        "messages": place.total.raw,
+        "distinct": place.total.distinct,
+        "corrected": corrected,
+        **share_columns("negative", place.shares.get(Label.NEGATIVE)),
+        **share_columns("positive", place.shares.get(Label.POSITIVE)),
+        **share_columns("classified_negative", place.classified.get(Label.NEGATIVE)),
+        "small": place.small,
+        "negative_on_map": place.negative,
+    }
+    if against := place.against:
+        parts = (("points", against.value), ("low", against.low), ("high", against.high))
+        row |= {f"above_rest_{part}": 100 * value for part, value in parts}
+    return row
+
+
 def _is_x(source: str) -> bool:
     return source == "x" or source.startswith("x_")
 
 
-def _share_columns(name: str, found: Share | None) -> dict[str, float | None]:
+def share_columns(name: str, found: Share | None) -> dict[str, float | None]:
+    """The cells of a share with its interval, 0..1; empty where there is none."""
     if found is None:
         return {f"{name}_share": None, f"{name}_low": None, f"{name}_high": None}
     return {f"{name}_share": found.value, f"{name}_low": found.low, f"{name}_high": found.high}
 
 
-def _share_fields(name: str) -> list[tuple[str, pa.DataType]]:
+def share_fields(name: str) -> list[tuple[str, pa.DataType]]:
+    """The columns of `share_columns`."""
     return [(f"{name}_{part}", pa.float64()) for part in ("share", "low", "high")]
 
 

@@ -23,8 +23,9 @@ from app.core.types import CLASSES, Event, Label, Message, Prediction, SourceSta
 from app.core.watch import Rule, Watch
 from app.service import Service
 from app.settings import Settings
-from tests.fakes.clock import START as NOON
-from tests.fakes.clock import Clock
+from tests.fakes.clock import START, Clock
+
+NOON = START
 
 HOSTILE = (
     '<script>window.hacked = 1</script> "quoted" & <img src=x onerror="window.hacked=2">',
@@ -73,14 +74,22 @@ async def no_model(
 
 
 class Rig:
-    """A service with its store and clock. The database is a copy of `empty`, one that is migrated."""
+    """A service with its store and clock. The database is a copy of `empty`, one that is migrated; there is no model
+    but that in `model_dir`.
+    """
 
-    def __init__(self, folder: Path, empty: Path | None = None, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        empty: Path | None = None,
+        clock: Callable[[], datetime] | None = None,
+        model_dir: Path | None = None,
+    ) -> None:
         self.clock = clock or Clock()
         path = folder / "dashboard.db"
         if empty is not None:
             path.write_bytes(empty.read_bytes())
-        self.settings = Settings(_env_file=None, state_dir=folder, model_dir=folder)
+        self.settings = Settings(_env_file=None, state_dir=folder, model_dir=model_dir or folder)
         self.store = Store(f"sqlite:///{path}", now=self.clock)
         if empty is None:
             self.store.migrate()

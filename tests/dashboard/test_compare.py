@@ -191,3 +191,23 @@ def test_only_what_is_compared_changes_the_revision(two: Rig) -> None:
     assert feed.revision(query) == before
     two.put(record(9000, NOON))
     assert feed.revision(query) != before
+
+
+def test_a_side_that_ends_before_it_starts_stays_as_it_was_written(two: Rig) -> None:
+    wrong = Side(EVENT.id, start=NOON, end=NOON - timedelta(hours=2))
+    shown = panels(two, CompareView(EVENT.id, (Side(EVENT.id), wrong)))
+    assert "ends before it starts" in words(shown["banner"])
+    assert 'data-utc="2026-11-23T10:00:00Z"' in shown["controls"]
+
+
+@pytest.mark.parametrize("source", ["x" * 300, "a\x00b"])
+def test_a_source_that_none_can_be_called_is_said(two: Rig, source: str) -> None:
+    shown = panels(two, CompareView(EVENT.id, (Side(EVENT.id), Side(EVENT.id, source=source))))
+    assert "This can&#x27;t be compared." in shown["banner"]
+
+
+def test_a_comparison_can_be_taken_along(two: Rig) -> None:
+    sides = panels(two, CompareView(EVENT.id, (Side(EVENT.id), Side("other"))))
+    assert 'href="comparison.html?event=vision-pro&amp;s1=' in sides["take"]
+    assert "comparison.html" in panels(two, CompareView(EVENT.id, at=NOON - timedelta(hours=6)))["take"]
+    assert panels(two, CompareView(EVENT.id, (Side(EVENT.id),)))["take"] == ""

@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import io
 from datetime import timedelta
+from html import escape
+from urllib.parse import parse_qsl
 
 import pyarrow.parquet as pq
 import pytest
@@ -10,7 +12,8 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from app.core.types import Label
-from app.dashboard.downloads import downloads, links
+from app.dashboard.compare_view import CompareView
+from app.dashboard.downloads import comparison_links, downloads, links
 from app.dashboard.scope import Scopes
 from app.dashboard.view import View
 from tests.dashboard.rig import NOON, Rig, record
@@ -55,3 +58,48 @@ def test_what_is_not_watched_is_said(client: TestClient) -> None:
     answer = client.get("/report.html?event=none")
     assert (answer.status_code, "none" in answer.text) == (404, True)
     assert answer.headers["content-type"].startswith("text/plain")
+
+
+COMPARED = "event=vision-pro&s1=vision-pro~1h&s2=vision-pro~~~~2026-11-23T10:00:00Z~2026-11-23T11:00:00Z"
+
+
+def test_a_comparison_is_taken_along_as_report_and_tables(client: TestClient) -> None:
+    view = CompareView.from_query(dict(parse_qsl(COMPARED)))
+    html = comparison_links(view)
+    for name in ("comparison.html", "comparison.csv", "comparison-steps.csv", "comparison.parquet"):
+        assert f'href="{name}?{escape(view.to_query())}"' in html
+    assert "Comparison of 2 sides" in client.get(f"/comparison.html?{COMPARED}").text
+    rows = list(csv.DictReader(io.StringIO(client.get(f"/comparison.csv?{COMPARED}").text)))
+    assert [row["raw_negative"] for row in rows] == ["15", "0"]
+    table = pq.read_table(io.BytesIO(client.get(f"/comparison-steps.parquet?{COMPARED}").content))
+    assert sum(table.column("distinct").to_pylist()) == 60
+
+
+def test_before_and_after_is_taken_along_too(client: TestClient) -> None:
+    query = "event=vision-pro&at=2026-11-23T11:30:00Z&hours=1"
+    assert "Before and after" in client.get(f"/comparison.html?{query}").text
+    assert client.get(f"/comparison.csv?{query}").text.count("\n") == 3
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("", 422),
+        ("s1=vision-pro&s2=gone", 404),
+        ("s1=vision-pro&s2=vision-pro~~~~2026-11-23T11:00:00Z~2026-11-23T10:00:00Z", 422),
+        ("event=vision-pro&at=2030-01-01T00:00:00Z", 422),
+        ("event=vision-pro&moment=gone", 404),
+    ],
+)
+def test_what_can_not_be_compared_is_said(client: TestClient, query: str, status: int) -> None:
+    answer = client.get(f"/comparison.html?{query}")
+    assert answer.status_code == status
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+def test_countries_are_taken_along_with_what_is_unresolved(client: TestClient) -> None:
+    rows = list(csv.DictReader(io.StringIO(client.get("/countries.csv?event=vision-pro&window=6h").text)))
+    assert [(row["of"], row["country"], row["messages"]) for row in rows] == [
+        ("publishers", "??", "60"),
+        ("publishers", "", "60"),
+    ]
