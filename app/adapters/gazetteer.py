@@ -1,8 +1,9 @@
-"""The gazetteer that ships with EventPulse: 200,000 names of places, mapped from a file and shared between processes.
+"""The gazetteer that ships with EventPulse: 170,000 names of places, read at the first question of a process.
 
 `python -m pipelines.gazetteer` makes the files from GeoNames and CLDR; NOTICE.md beside them says whose data they are.
 They are made ahead because GeoNames comes as 187 MB of JSON, of which every process would parse a part for half a
-second; the names made of it are a trie of 2 MB (marisa-trie, Yata 2011) that is not read but mapped.
+second. They are text: `places.tsv` has a line for each thing that names can mean, with all its names; `cities.tsv`
+says where cities are.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from sys import intern
 from typing import Final
 
-import marisa_trie
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,11 +24,11 @@ from app.core.place_names import Kind, Place
 from app.core.places import Resolver
 
 DATA: Final = Path(__file__).parent / "places"
-NAMES, AREAS, CITIES = "names.marisa", "areas.json", "cities.npy"
-FORMAT: Final = "<HBBB"
-"""What a name has for each meaning: the area's place in the list, the kind, `packed` people, and fame."""
-_KINDS: Final = tuple(Kind)
-_PEOPLE: Final = tuple(round(2 ** (byte / 8)) for byte in range(256))
+PLACES: Final = "places.tsv"
+"""A line: a place ("US-TX city 2304580 103": area, kind, people, fame), and its names, folded by `place_text.key`."""
+CITIES: Final = "cities.tsv"
+"""A line: country, latitude, longitude."""
+COUNTRIES: Final = "countries.json"
 _EARTH_KM: Final = 6371.0
 _REMEMBERED: Final = 4096
 
@@ -36,32 +37,33 @@ class ShippedGazetteer:
     """`app.core.place_names.Gazetteer` over the shipped files. Raises ConfigError where they are missing."""
 
     def __init__(self, folder: Path = DATA) -> None:
-        for name in (NAMES, AREAS, CITIES):
+        for name in (PLACES, CITIES, COUNTRIES):
             if not (folder / name).is_file():
                 raise ConfigError(f"{folder / name} is missing: install EventPulse again, or run pipelines.gazetteer")
-        self._names = marisa_trie.RecordTrie(FORMAT).mmap(str(folder / NAMES))
-        areas = json.loads((folder / AREAS).read_text("utf-8"))
-        self._areas: list[str] = areas["areas"]
-        self._countries = frozenset(areas["countries"])
-        cities = np.load(folder / CITIES)
-        self._cities = _directions(cities["latitude"], cities["longitude"])
-        self._city_areas = cities["area"]
+        self._countries = country_names(folder).keys()
+        countries, latitudes, longitudes = zip(*_rows(folder / CITIES), strict=True)
+        self._city_countries = list(map(intern, countries))
+        self._cities = _directions(np.array([latitudes, longitudes], np.float64))
+        # Places stay text until they are asked for: that halves the time to start.
+        self._meanings: dict[str, str] = {}
+        for place, *names in _rows(folder / PLACES):
+            for name in names:
+                others = self._meanings.get(name)
+                self._meanings[name] = f"{others}\t{place}" if others else place
         self.places = functools.lru_cache(_REMEMBERED)(self._places)  # the names of states are in every other string
 
     def _places(self, name: str) -> tuple[Place, ...]:
         """Everything that a folded name can mean."""
-        found = self._names.get(name, ())
-        areas = self._areas
-        return tuple([Place(areas[at], _KINDS[kind], _PEOPLE[people], fame) for at, kind, people, fame in found])
+        found = self._meanings.get(name)
+        return tuple(map(_place, found.split("\t"))) if found else ()
 
     def near(self, latitude: float, longitude: float) -> list[tuple[str, float]]:
         """The countries of the ten nearest cities of 15,000 people or more, the nearest first, with kilometres."""
-        towards = self._cities @ _directions(np.array([latitude]), np.array([longitude]))[0]
+        towards = self._cities @ _directions(np.array([[latitude], [longitude]]))[0]
         nearest = np.argpartition(towards, -10)[-10:]
         found: dict[str, float] = {}
         for at in nearest[np.argsort(-towards[nearest])]:
-            country = self._areas[self._city_areas[at]][:2]
-            found.setdefault(country, _EARTH_KM * math.acos(min(1.0, float(towards[at]))))
+            found.setdefault(self._city_countries[at], _EARTH_KM * math.acos(min(1.0, float(towards[at]))))
         return list(found.items())
 
     def is_country(self, code: str) -> bool:
@@ -76,19 +78,25 @@ def resolver() -> Resolver:
 
 
 @functools.cache
-def country_names() -> Mapping[str, str]:
+def country_names(folder: Path = DATA) -> Mapping[str, str]:
     """The countries by code, as English calls them (GeoNames)."""
-    names: dict[str, str] = json.loads((DATA / AREAS).read_text("utf-8"))["countries"]
+    names: dict[str, str] = json.loads((folder / COUNTRIES).read_text("utf-8"))["countries"]
     return names
 
 
-def packed(people: int) -> int:
-    """A number of people in one byte, within 5 percent; `_PEOPLE` unpacks it."""
-    return min(255, round(8 * float(np.log2(max(1, people)))))
+def _place(text: str) -> Place:
+    area, kind, people, fame = text.split(" ")
+    return Place(area, Kind[kind.upper()], int(people), int(fame))
 
 
-def _directions(latitude: NDArray[np.floating], longitude: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Degrees to unit vectors, (n,) and (n,) to (n, 3): their product is the cosine of the angle between two places."""
-    north, east = np.radians(latitude), np.radians(longitude)
+def _rows(path: Path) -> Iterator[list[str]]:
+    with path.open(encoding="utf-8", newline="\n") as lines:
+        for line in lines:
+            yield line.rstrip("\n").split("\t")
+
+
+def _directions(degrees: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Latitudes and longitudes (2, n) to unit vectors (n, 3): their product is the cosine of the angle between two."""
+    north, east = np.radians(degrees)
     directions = np.stack([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)], axis=1)
     return directions.astype(np.float32)
