@@ -7,9 +7,23 @@ import binascii
 import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    select,
+    tuple_,
+    union,
+)
 
 from app.adapters import feedback_tables
 from app.adapters.database import among, micros, moment, storable
@@ -75,19 +89,26 @@ def span(connection: Connection, event_id: str) -> tuple[datetime, datetime] | N
 
 def models(connection: Connection, event_id: str, start: datetime, end: datetime) -> tuple[str, ...]:
     """The models of some messages of a window; see `Store.models`."""
-    found: set[str] = set()
+    untils = {f"until{part}": micros(start + (end - start) * (_LOOKS - part) / _LOOKS) for part in range(_LOOKS)}
+    return tuple(sorted(connection.scalars(_models(), {"event": event_id, "start": micros(start)} | untils)))
+
+
+@cache
+def _models() -> CompoundSelect[tuple[str]]:
+    """The models of the newest messages before each `until`, of those from `start` on."""
+    event, start = bindparam("event", type_=_M.event_id.type), bindparam("start", type_=_M.created_at.type)
+    looks = []
     for part in range(_LOOKS):
-        until = start + (end - start) * (_LOOKS - part) / _LOOKS
+        until = bindparam(f"until{part}", type_=_M.created_at.type)
         some = (
             select(_M.id)
-            .where(_M.event_id == event_id, _M.created_at >= micros(start), _M.created_at < micros(until))
+            .where(_M.event_id == event, _M.created_at >= start, _M.created_at < until)
             .order_by(*_NEWEST)
             .limit(_LOOKED_AT)
             .subquery()
         )
-        named = select(_P.model).where(_P.event_id == event_id, _P.message_id.in_(select(some.c.id))).distinct()
-        found.update(connection.scalars(named))
-    return tuple(sorted(found))
+        looks.append(select(_P.model).where(_P.event_id == event, _P.message_id.in_(select(some.c.id))))
+    return union(*looks)
 
 
 def firsts(connection: Connection, event_id: str, limit: int) -> list[tuple[str, str]]:

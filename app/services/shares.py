@@ -6,18 +6,25 @@ those that the model gave, with their sampling error alone, and `Correction.reas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
+
+from cachetools import LRUCache, TTLCache, cached
 
 from app.adapters.confusion import KnownErrors
 from app.adapters.store import Store
-from app.core.adjusted_counts import Counts, Errors, corrected, corrected_differences
+from app.core.adjusted_counts import Counts, Errors, Matrix, corrected, corrected_differences
 from app.core.feedback import cases, live_quality
 from app.core.prevalence import Difference, Share, difference, share
 from app.core.types import CLASSES, Count, Label
 from app.settings import Settings
 from app.views import Correction
+
+_MOST_KEPT: Final = 4_096
+_KEPT_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +42,19 @@ class Scored:
 
 
 class Shares:
-    """Makes shares of counts. `errors_of` gives what is known of a model's errors, None for nothing."""
+    """Makes shares of counts. `errors_of` gives what is known of a model's errors, None for nothing.
+
+    Which models scored a window is kept for a minute while its counts stay the same, and what people judged of a model
+    until somebody says more: a page with many incidents asks for many windows, most of them over.
+    """
 
     def __init__(self, store: Store, errors_of: Callable[[str], Errors | None]) -> None:
         self._store = store
         self._errors_of = errors_of
+        models: TTLCache[Hashable, tuple[str, ...]] = TTLCache(_MOST_KEPT, _KEPT_S)
+        judged: LRUCache[Hashable, Matrix] = LRUCache(_MOST_KEPT)
+        self._models = cached(models, lock=threading.Lock())(self._find_models)
+        self._judged = cached(judged, lock=threading.Lock())(self._find_judged)
 
     @classmethod
     def measured(cls, store: Store, settings: Settings) -> Shares:
@@ -49,7 +64,7 @@ class Shares:
     def look(self, event_id: str, start: datetime, end: datetime, counts: Mapping[Label, Count]) -> Scored:
         """The counts of [start, end) with what is known of their errors, labelled messages of the event included."""
         negative, neutral, positive = (counts.get(label, Count()).distinct for label in CLASSES)
-        models = self._store.models(event_id, start, end)
+        models = self._models(event_id, start, end, frozenset(counts.items()))
         scored = Scored((negative, neutral, positive), models, None, None)
         if not sum(scored.counts) or not models:
             return scored.uncorrected("no message was scored")
@@ -59,8 +74,14 @@ class Shares:
         errors = self._errors_of(model)
         if errors is None:
             return scored.uncorrected(f"the errors of {model} were not measured")
-        own = live_quality(cases(self._store.feedback.log(event_id)).values(), model).confusion
+        own = self._judged(event_id, model, self._store.feedback.version())
         return Scored(scored.counts, models, errors.plus(own), None)
+
+    def _find_models(self, event_id: str, start: datetime, end: datetime, counts: Hashable) -> tuple[str, ...]:
+        return self._store.models(event_id, start, end)
+
+    def _find_judged(self, event_id: str, model: str, version: int) -> Matrix:
+        return live_quality(cases(self._store.feedback.log(event_id)).values(), model).confusion
 
 
 def shares_of(scored: Scored) -> dict[Label, Share]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import event
 
 from app.adapters.records import Progress, Record
 from app.adapters.store import Store
@@ -97,6 +98,24 @@ def test_a_model_that_took_over_within_the_window_is_seen(shares: Shares, store:
     assert store.models(CUP, NOON, NOON + 2 * HOUR) == ("v1", "v2")
     assert store.models(CUP, NOON + HOUR, NOON + 2 * HOUR) == ("v1",)
     assert store.models("other", NOON, NOON + HOUR) == ()
+
+
+def test_what_comes_into_a_window_that_was_looked_at_is_seen(shares: Shares, store: Store, feed: Feed) -> None:
+    feed.put(Label.NEGATIVE, 30)
+    assert look(shares, store).models == ("v1",)
+    feed.put(Label.NEGATIVE, 30, model="v2")
+    assert look(shares, store).models == ("v1", "v2")
+
+
+def test_a_window_in_which_nothing_has_changed_is_not_read_again(shares: Shares, store: Store, feed: Feed) -> None:
+    name = feed.put(Label.NEGATIVE, 30)[0]
+    store.feedback.judge(CUP, name, MessageVerdict.NEUTRAL, who="ann", stratum=Stratum.RANDOM)
+    first = look(shares, store)
+    read: list[str] = []
+    event.listen(store.engine, "before_cursor_execute", lambda *given: read.append(given[2]))
+    assert look(shares, store) == first
+    assert len([each for each in read if "FROM predictions" in each or "FROM messages" in each]) == 0
+    assert len([each for each in read if "FROM feedback" in each]) == 1  # whether anybody has said more
 
 
 def test_a_model_whose_errors_were_not_measured(shares: Shares, store: Store, feed: Feed) -> None:
