@@ -266,6 +266,7 @@ class IncidentBook:
             size=max(past.size, *(s.size for s in firing)),
             evidence=_strongest(past.evidence, firing),
         )
+        self._told_size = self._open.size
         return Update(Change.UPDATED, end, self._open)
 
     def _go_on(self, end: datetime, held: Sequence[Signal], firing: Sequence[Signal]) -> list[Update]:
@@ -292,7 +293,8 @@ class IncidentBook:
     def _change(self, before: Incident, now: Incident) -> Change | None:
         if now.severity > before.severity:
             return Change.RAISED
-        if now.kinds != before.kinds or now.size >= 2 * self._told_size:
+        joined = now.kinds != before.kinds or _sources(now) != _sources(before)
+        if joined or now.size >= 2 * self._told_size:
             return Change.UPDATED
         return None
 
@@ -312,6 +314,10 @@ def _reactions(signals: Sequence[Signal]) -> list[Signal]:
 
 def _kinds(signals: Sequence[Signal], *, also: Sequence[Kind] = ()) -> tuple[Kind, ...]:
     return tuple(sorted({*also, *(s.kind for s in signals)}, key=_RANK.__getitem__))
+
+
+def _sources(incident: Incident) -> set[str]:
+    return {signal.source for signal in incident.evidence}
 
 
 def _strongest(before: Sequence[Signal], now: Sequence[Signal]) -> tuple[Signal, ...]:
