@@ -48,7 +48,7 @@ class Rule:
         for name in ("alarms_per_week", "least_size", "calm_minutes", "correction"):
             if not getattr(self, name) > 0:
                 raise InvalidInput(f"{name} must be above 0, not {getattr(self, name)}", field=name)
-        if self.cooldown_hours < 0:
+        if not self.cooldown_hours >= 0:
             raise InvalidInput(f"cooldown_hours must not be below 0, not {self.cooldown_hours}", field="cooldown_hours")
 
     @property
@@ -74,7 +74,7 @@ class Rule:
             raise InvalidInput(f"a rule has no {', '.join(sorted(unknown))}", field=sorted(unknown)[0])
         known = dict(data)
         if "kinds" in known:
-            known["kinds"] = tuple(Kind(kind) for kind in known["kinds"])
+            known["kinds"] = tuple(_kind(kind) for kind in known["kinds"])
         return cls(**known)
 
 
@@ -163,6 +163,13 @@ def replay(
     if watch.open is not None:
         found[watch.open.number] = watch.open
     return [incident for incident in found.values() if since is None or incident.opened_at >= since]
+
+
+def _kind(name: str) -> Kind:
+    try:
+        return Kind(name)
+    except ValueError:
+        raise InvalidInput(f"there is no kind {name!r}, only {', '.join(Kind)}", field="kinds") from None
 
 
 def _start(ticks: Mapping[str, Tick]) -> datetime:
