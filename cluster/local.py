@@ -31,13 +31,13 @@ import psutil
 import yaml
 from pydantic import SecretStr
 
+from app.adapters.ports import HOST, free_port, require_free
 from app.adapters.store import Store
 from app.core.errors import AppError, ConfigError
 from app.core.ids import slug
 from app.core.types import SourceState
 from app.settings import Settings
 from cluster.front import front_environment
-from cluster.ports import HOST, free_port, require_free
 from samples.build import EVENT_NAME, EVENT_QUERY
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -20,10 +20,10 @@ from urllib.parse import quote
 
 import psutil
 
+from app.adapters.ports import free_port
 from app.core.errors import AppError
 from app.core.ids import slug
 from cluster.local import SAMPLE, LocalCluster, Ports, say
-from cluster.ports import free_port
 from samples.build import EVENT_NAME, EVENT_QUERY
 
 PACED_EVENT = "Paced sample"

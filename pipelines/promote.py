@@ -32,12 +32,10 @@ from ray.serve.exceptions import RayServeException
 
 from app.adapters.artifact import verify
 from app.adapters.serve_control import ADDRESS, MODELS, ROUTER, ServeControl, find_address, find_token
+from app.core.arm_counts import Seen
+from app.core.canary import CHALLENGER
 from app.core.errors import AppError, ClassifierError, ConfigError
-from app.core.promotion import (
-    CHALLENGER,
-    Policy,
-    Seen,
-)
+from app.core.promotion import Policy
 from app.serving.handles import RouterHandle, application_handle
 from app.settings import Settings
 from pipelines.promotion_report import REPORT, as_json, write_report

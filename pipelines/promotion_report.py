@@ -8,14 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.core.promotion import (
-    Counts,
-    Judgement,
-    Observed,
-    Step,
-    Verdict,
-    agreement,
-)
+from app.core.arm_counts import Counts, Observed, agreement
+from app.core.canary import Step
+from app.core.promotion import Judgement, Verdict
 from pipelines import markdown
 
 REPORT = "promotion"

@@ -8,20 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from app.adapters.serve_control import MODELS, Deployed
+from app.core.arm_counts import Seen, observed
+from app.core.canary import CHALLENGER, NOTHING, PROMOTED, Step, walk
 from app.core.errors import AppError, ConfigError
-from app.core.promotion import (
-    CHALLENGER,
-    NOTHING,
-    PROMOTED,
-    Policy,
-    Seen,
-    Step,
-    Verdict,
-    Window,
-    judge,
-    observed,
-    walk,
-)
+from app.core.promotion import Policy, Verdict, Window, judge
 from pipelines.promotion_report import Outcome, Row, progress, short
 
 _SETTLE_S = 2.0

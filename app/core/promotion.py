@@ -1,133 +1,20 @@
-"""A canary with judgement: the steps of a challenger's way to all of the traffic, and what each of them must show.
+"""A canary with judgement: what a challenger must show at each step of its way to all of the traffic.
 
 Harm is looked for in the step alone and in everything since the walk began; to go on, nothing may speak against the
-challenger and everything since the walk began must speak for it. In between it waits for more evidence. Rates are
-judged by exact binomial intervals (Clopper and Pearson 1934), the shift of a class by the interval of Agresti and Min
-(2005, Statistics in Medicine 24:729) for matched pairs. Both are asked again every few seconds, which makes chance
-findings likelier, so their confidence is 99.9 % and not 95 %.
+challenger and everything since the walk began must speak for it. In between it waits for more evidence. Rates and
+shifts are judged by their intervals (`app.core.proportions`). These are asked again every few seconds, which makes
+chance findings likelier, so their confidence is 99.9 % and not 95 %.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from statistics import NormalDist
-from typing import Protocol, TypeAlias
 
+from app.core.arm_counts import Observed, agreement, shifts
+from app.core.proportions import exact_interval
 from app.core.significance import Interval
-from app.core.types import CLASSES
-
-CHAMPION = "champion"
-CHALLENGER = "challenger"
-CANARY_WEIGHTS = (5.0, 25.0, 50.0, 100.0)
-
-Pairs: TypeAlias = Mapping[tuple[str, str], int]
-"""How many messages had (label of the champion, label of the challenger)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A state of the routing. `weight` is the challenger's percent of the traffic, `shadow` who scores in silence."""
-
-    name: str
-    weight: float
-    shadow: tuple[str, ...] = ()
-
-    @property
-    def routing(self) -> dict[str, object]:
-        """The `user_config` of the router."""
-        weights = {CHAMPION: 100 - self.weight}
-        if self.weight:
-            weights[CHALLENGER] = self.weight
-        return {"weights": weights, "shadow": list(self.shadow)}
-
-
-NOTHING = Step("nothing", 0)
-"""The challenger has no part: the start, and what a rollback goes back to."""
-
-PROMOTED = Step("promoted", 100)
-"""The end of the walk: all traffic to the challenger, and nobody asked in silence any more."""
-
-
-def walk(weights: Sequence[float] = CANARY_WEIGHTS) -> tuple[Step, ...]:
-    """The steps that are judged. One of the two arms shadows the other at each, so that pairs exist at each."""
-    return (
-        Step("shadow", 0, (CHALLENGER,)),
-        *(Step(f"{weight:g} %", weight, (CHAMPION,)) for weight in weights),
-    )
-
-
-class Counted(Protocol):
-    """One arm in a span of time, as `app.serving.ledger.ArmReport` counts it: seconds, nan without a request."""
-
-    @property
-    def requests(self) -> int:
-        """Requests answered."""
-
-    @property
-    def texts(self) -> int:
-        """Texts answered."""
-
-    @property
-    def failed(self) -> int:
-        """Texts not answered."""
-
-    @property
-    def skipped(self) -> int:
-        """Texts that a shadow was not asked for, for want of room."""
-
-    @property
-    def p50_s(self) -> float:
-        """Median time of a request."""
-
-    @property
-    def p95_s(self) -> float:
-        """95 of 100 requests are not slower."""
-
-
-class Seen(Protocol):
-    """What one router saw, as `app.serving.ledger.Report` says it."""
-
-    @property
-    def router(self) -> str:
-        """Its id."""
-
-    @property
-    def arms(self) -> Mapping[str, Counted]:
-        """Each arm by its name."""
-
-    @property
-    def pairs(self) -> Mapping[tuple[str, str], Mapping[tuple[str, str], int]]:
-        """Counts of label pairs by the two arms, named in alphabetical order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """One arm at all routers together. Quantiles are the mean over the routers, weighted by their requests."""
-
-    requests: int = 0
-    texts: int = 0
-    failed: int = 0
-    skipped: int = 0
-    p50_s: float = math.nan
-    p95_s: float = math.nan
-
-    @property
-    def tried(self) -> int:
-        """Texts answered or failed."""
-        return self.texts + self.failed
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """A span of time: both arms, and what they said of the same messages."""
-
-    champion: Counts = Counts()
-    challenger: Counts = Counts()
-    pairs: Pairs = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,47 +105,6 @@ def judge(window: Window, policy: Policy) -> Judgement:
     if State.BAD in states:
         return Judgement(Verdict.ROLL_BACK, checks)
     return Judgement(Verdict.WAIT if State.UNCLEAR in states else Verdict.ADVANCE, checks)
-
-
-def observed(reports: Iterable[Seen]) -> Observed:
-    """The reports of several routers as one. Each router may be there once."""
-    kept = list(reports)
-    pairs: Counter[tuple[str, str]] = Counter()
-    for report in kept:
-        # The arms of a pair are named in alphabetical order, which is challenger and then champion.
-        for (challenger, champion), count in report.pairs.get((CHALLENGER, CHAMPION), {}).items():
-            pairs[champion, challenger] += count
-    return Observed(_counts(kept, CHAMPION), _counts(kept, CHALLENGER), dict(pairs))
-
-
-def agreement(pairs: Pairs, confidence: float = 0.999) -> Interval | None:
-    """The part of the messages with the same label, with its exact interval; None without a pair."""
-    n = sum(pairs.values())
-    if n == 0:
-        return None
-    same = sum(count for (champion, challenger), count in pairs.items() if champion == challenger)
-    return exact_interval(same, n, confidence)
-
-
-def shifts(pairs: Pairs, confidence: float = 0.999) -> dict[str, Interval]:
-    """By how much the challenger's share of each class is above the champion's. Empty without a pair."""
-    n = sum(pairs.values())
-    return {name.value: _shift_of(name.value, pairs, n, confidence) for name in CLASSES} if n else {}
-
-
-def exact_interval(part: int, whole: int, confidence: float) -> Interval:
-    """A share with its two-sided Clopper-Pearson interval; of nothing it is 0 to 1.
-
-    Raises ValueError when the part is not in the whole.
-    """
-    if not 0 <= part <= whole:
-        raise ValueError(f"a part of {part} in a whole of {whole}")
-    if whole == 0:
-        return Interval(math.nan, 0.0, 1.0)
-    tail = (1 - confidence) / 2
-    low = 0.0 if part == 0 else _beta_quantile(tail, part, whole - part + 1)
-    high = 1.0 if part == whole else _beta_quantile(1 - tail, part + 1, whole - part)
-    return Interval(part / whole, low, high)
 
 
 def _errors(window: Window, policy: Policy) -> Check:
@@ -355,68 +201,6 @@ def _shift(window: Window, policy: Policy) -> Check:
 def _time(window: Window, policy: Policy) -> Check:
     state = State.GOOD if window.seconds >= policy.min_seconds else State.UNCLEAR
     return Check("time", state, f"{window.seconds:.0f} s of at least {policy.min_seconds:.0f} s")
-
-
-def _counts(reports: Sequence[Seen], arm: str) -> Counts:
-    found = [report.arms[arm] for report in reports if arm in report.arms]
-    timed = [each for each in found if each.requests]
-    requests = sum(each.requests for each in timed)
-    return Counts(
-        requests=requests,
-        texts=sum(each.texts for each in found),
-        failed=sum(each.failed for each in found),
-        skipped=sum(each.skipped for each in found),
-        p50_s=sum(each.p50_s * each.requests for each in timed) / requests if requests else math.nan,
-        p95_s=sum(each.p95_s * each.requests for each in timed) / requests if requests else math.nan,
-    )
-
-
-def _shift_of(label: str, pairs: Pairs, n: int, confidence: float) -> Interval:
-    gained = sum(count for (before, after), count in pairs.items() if after == label != before)
-    lost = sum(count for (before, after), count in pairs.items() if before == label != after)
-    # Half a message more in each of the four cells, as Agresti and Min propose.
-    centre = (gained - lost) / (n + 2)
-    variance = (gained + lost + 1) / (n + 2) - centre**2
-    half = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt(variance / (n + 2))
-    return Interval((gained - lost) / n, max(-1.0, centre - half), min(1.0, centre + half))
-
-
-def _beta_quantile(share: float, a: float, b: float) -> float:
-    """Where the distribution function of Beta(a, b) reaches `share`, by bisection to the last digits."""
-    low, high = 0.0, 1.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        if _beta_below(middle, a, b) < share:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
-
-
-def _beta_below(x: float, a: float, b: float) -> float:
-    """The regularised incomplete beta function, by its continued fraction (Abramowitz and Stegun 26.5.8)."""
-    if x <= 0 or x >= 1:
-        return float(x >= 1)
-    if x > (a + 1) / (a + b + 2):  # the fraction converges quickly on the other side
-        return 1 - _beta_below(1 - x, b, a)
-    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
-    c, d = 1.0, 1 / _away_from_zero(1 - (a + b) * x / (a + 1))
-    value = d
-    for m in range(1, 1_000):
-        for numerator in (
-            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
-            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
-        ):
-            d = 1 / _away_from_zero(1 + numerator * d)
-            c = _away_from_zero(1 + numerator / c)
-            value *= c * d
-        if abs(c * d - 1) < 1e-12:
-            break
-    return front * value / a
-
-
-def _away_from_zero(value: float) -> float:
-    return value if abs(value) > 1e-300 else 1e-300
 
 
 def _part(found: Interval) -> str:

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 import psutil
 
 from app.adapters.artifact import verify
+from app.adapters.ports import free_port
 from app.core.errors import AppError, ConfigError
 from app.settings import Settings
-from pipelines.benchmarking.children import Child, end_orphans, environment, free_port
+from pipelines.benchmarking.children import Child, end_orphans, environment
 from pipelines.benchmarking.sides import Generator, HttpSide, LeftOut, post, wait_for_answer
 
 NAME = "eventpulse"

@@ -59,23 +59,17 @@ class UsualOnnx(OnnxClassifier):
 
 
 def _vader(folder: Path, threads: int) -> Texts:
-    from pipelines.baselines import Vader  # noqa: PLC0415 - brings scikit-learn, which the others are measured without
+    # It brings scikit-learn, which the others are measured without.
+    from pipelines.baselines import Vader
 
     return Vader()
-
-
-def _torch(folder: Path, threads: int) -> Texts:
-    import torch  # noqa: PLC0415 - see above
-
-    torch.set_num_threads(threads)
-    return load(folder, "torch-cpu", threads=threads)
 
 
 SIDES: dict[str, Callable[[Path, int], Texts]] = {
     "raw-best": lambda folder, threads: OnnxClassifier(folder, threads=threads),
     "raw-usual": lambda folder, threads: UsualOnnx(folder, threads=threads),
     "openvino": lambda folder, threads: load(folder, "openvino", threads=threads),
-    "torch-cpu": _torch,
+    "torch-cpu": lambda folder, threads: load(folder, "torch-cpu", threads=threads),
     "vader": _vader,
 }
 

@@ -69,14 +69,10 @@ def transformers(folder: Path, threads: int) -> Ask:
     """The text-classification pipeline, in fp32 whatever the weights are stored in."""
     if reason := missing(folder):
         raise ModelNotFound(reason)
-    import torch  # noqa: PLC0415 - the other peer is measured without it
-    from safetensors.torch import load_file  # noqa: PLC0415
-    from transformers import (  # noqa: PLC0415
-        AutoConfig,
-        AutoModelForSequenceClassification,
-        PreTrainedTokenizerFast,
-        pipeline,
-    )
+    # The other peer is measured without them.
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerFast, pipeline
 
     torch.set_num_threads(threads)
     names = {index: label.value for index, label in enumerate(CLASSES)}

@@ -12,10 +12,11 @@ from typing import Any, Literal, Protocol
 
 import psutil
 
+from app.adapters.ports import free_port
 from app.core.errors import AppError
 from app.core.types import CLASSES
 from pipelines.benchmarking import peers
-from pipelines.benchmarking.children import Child, environment, free_port, pss_mb
+from pipelines.benchmarking.children import Child, environment, pss_mb
 from pipelines.benchmarking.statistics import Turn
 
 ASKED_AT_ONCE = 256

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -15,6 +14,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import ProgrammingError
 
+from app.adapters.ports import free_port
 from app.adapters.schema import alert_channels, events
 from app.adapters.store import Store
 from tests.adapters.builders import EVENT
@@ -25,12 +25,6 @@ def _initdb() -> Path | None:
     found = shutil.which("initdb")
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     return Path(found) if found else installed[-1] if installed else None
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +46,7 @@ def postgres() -> Iterator[str]:
         command = [str(initdb.with_name(program)), "-D", f"{folder}/data", *arguments]
         subprocess.run(command, user=user, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
 
-    port = _free_port()
+    port = free_port()
     try:
         run("initdb", "-A", "trust", "-U", "eventpulse", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
         options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c fsync=off"

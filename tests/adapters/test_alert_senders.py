@@ -10,21 +10,20 @@ import json
 import re
 import socket
 import ssl
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 import trustme
 
 from app.adapters.alert_senders import Senders, signature_key, signed_headers
+from app.adapters.ports import free_port
 from app.core.alert_content import Alert
 from app.core.alerts import Channel, ChannelKind
 from app.core.errors import ConfigError, DeliveryError, InvalidInput
 from app.settings import Settings
-from cluster.ports import free_port
 from tests.fakes.alerts import SECRET, channel, entry
 from tests.fakes.clock import START, Clock
 from tests.fakes.receivers import http_receiver, mail_server
@@ -379,12 +378,15 @@ def test_a_name_that_is_not_known_yet_may_be_entered() -> None:
 
 
 def test_a_name_server_that_hangs_keeps_nobody_from_entering_a_url() -> None:
-    def slow(host: str, port: int) -> list[str]:
-        time.sleep(0.2)
+    entered = Event()
+
+    def hanging(host: str, port: int) -> list[str]:
+        assert entered.wait(20)
         return ["127.0.0.1"]
 
-    senders = Senders(Settings(_env_file=None), resolve=slow, deadline_s=0.05)
+    senders = Senders(Settings(_env_file=None), resolve=hanging, deadline_s=0.05)
     asyncio.run(senders.check(ChannelKind.WEBHOOK, "https://slow.example.org/hook"))
+    entered.set()
     senders.close()
 
 

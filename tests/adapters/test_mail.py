@@ -13,10 +13,10 @@ import pytest
 import trustme
 
 from app.adapters.mail import Mailer, check_address, compose
+from app.adapters.ports import free_port
 from app.core.alert_content import Alert
 from app.core.errors import DeliveryError, InvalidInput
 from app.settings import Settings
-from cluster.ports import free_port
 from tests.fakes.alerts import HOSTILE_TEXT, entry
 from tests.fakes.clock import START
 from tests.fakes.receivers import mail_server

@@ -13,7 +13,7 @@ from app.adapters.serve_control import ADDRESS, ServeControl, find_address, find
 from app.core.errors import ConfigError
 
 ROUTING = {"weights": {"champion": 95, "challenger": 5}, "shadow": ["champion"]}
-MODELS = {
+MODELS: dict[str, Any] = {
     "name": "models",
     "import_path": "app.main:models",
     "route_prefix": "/v1/classify",
@@ -118,7 +118,7 @@ def test_new_weights_change_the_router_and_nothing_else(ray: Ray, control: Serve
     models, api = put["applications"]
     assert api == API
     assert models["deployments"][1] == {"name": "Router", "num_replicas": 1, "user_config": ROUTING}
-    models["deployments"][1] = MODELS["deployments"][1]  # type: ignore[index]
+    models["deployments"][1] = MODELS["deployments"][1]
     assert models == MODELS
     assert {key: put[key] for key in put if key != "applications"} == {
         "proxy_location": "EveryNode",

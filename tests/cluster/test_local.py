@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from app.adapters.ports import HOST, free_port
 from app.adapters.store import Progress, Store
 from app.core.errors import ConfigError
 from app.core.types import Event, SourceState
@@ -24,7 +25,6 @@ from cluster.local import (
     require_disk,
     start_over,
 )
-from cluster.ports import HOST, free_port, free_run, require_free
 
 
 @pytest.fixture
@@ -33,15 +33,6 @@ def busy() -> Iterator[int]:
         taken.bind((HOST, 0))
         taken.listen()
         yield taken.getsockname()[1]
-
-
-def test_a_free_port_passes() -> None:
-    require_free(free_port(), "PORT=...")
-
-
-def test_a_busy_port_is_named_with_the_way_out(busy: int) -> None:
-    with pytest.raises(ConfigError, match=f"port {busy} is in use.*--port"):
-        require_free(busy, "--port")
 
 
 @pytest.mark.parametrize("which", ["http", "ray_dashboard"])
@@ -124,13 +115,6 @@ def test_a_process_that_lost_its_parent_is_ended_too(tmp_path: Path) -> None:
         assert cluster.stop() == []
         assert stray.wait(5) == -signal.SIGKILL
     assert not cluster.temp.exists()
-
-
-def test_free_ports_are_in_a_row_and_free() -> None:
-    first = free_run(10)
-    for port in range(first, first + 10):
-        with socket.socket() as probe:
-            probe.bind((HOST, port))
 
 
 def test_two_clusters_have_nothing_in_common(tmp_path: Path) -> None:

@@ -1,34 +1,11 @@
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from app.core.promotion import (
-    CHALLENGER,
-    CHAMPION,
-    NOTHING,
-    PROMOTED,
-    Counts,
-    Observed,
-    Pairs,
-    Policy,
-    State,
-    Verdict,
-    Window,
-    agreement,
-    exact_interval,
-    judge,
-    observed,
-    shifts,
-    walk,
-)
-from app.core.split import TrafficSplit
+from app.core.arm_counts import Counts, Observed, Pairs
+from app.core.promotion import Policy, State, Verdict, Window, judge
 
 POLICY = Policy()
 SAME: Pairs = {("negative", "negative"): 300, ("neutral", "neutral"): 400, ("positive", "positive"): 300}
@@ -42,21 +19,6 @@ def window(step: Observed = GOOD, whole: Observed | None = None, seconds: float 
 
 def states(judged: Window, policy: Policy = POLICY) -> dict[str, State]:
     return {check.name: check.state for check in judge(judged, policy).checks}
-
-
-def test_each_step_is_a_split_that_moves_keys_one_way_and_has_one_arm_in_silence() -> None:
-    steps = (NOTHING, *walk(), PROMOTED)
-    assert [step.weight for step in steps] == [0, 0, 5, 25, 50, 100, 100]
-    assert [step.shadow for step in steps] == [(), (CHALLENGER,), *[(CHAMPION,)] * 4, ()]
-    splits = [TrafficSplit(step.routing["weights"]) for step in steps]  # type: ignore[arg-type]
-    for key in map(str, range(2_000)):
-        arms = [split.arm(key) for split in splits]
-        assert all(not (before == CHALLENGER and after == CHAMPION) for before, after in pairwise(arms))
-        assert arms[-1] == CHALLENGER
-
-
-def test_nothing_leaves_no_trace_of_the_challenger() -> None:
-    assert NOTHING.routing == {"weights": {CHAMPION: 100}, "shadow": []}
 
 
 def test_a_good_challenger_goes_on_and_every_check_says_why() -> None:
@@ -174,87 +136,3 @@ def test_the_reason_of_a_shift_names_the_class_and_the_side() -> None:
     told = judge(window(replace(GOOD, pairs=pairs)), replace(POLICY, min_agreement=0.5)).reasons[0]
     assert "negative by -30.0%" in told
     assert "neutral by +30.0%" in told
-
-
-def test_shifts_of_all_classes_cancel() -> None:
-    found = shifts(labels(500, 101))
-    assert sum(each.value for each in found.values()) == pytest.approx(0)
-    assert shifts({}) == {}
-
-
-def test_agreement_of_nothing_is_none() -> None:
-    assert agreement({}) is None
-
-
-@pytest.mark.parametrize(
-    ("part", "whole", "confidence", "low", "high"),
-    [
-        # scipy.stats.binomtest(...).proportion_ci(method="exact")
-        (0, 10, 0.95, 0.0, 0.30849710781876),
-        (10, 10, 0.95, 0.69150289218124, 1.0),
-        (7, 20, 0.999, 0.07685409351410659, 0.7256695456326641),
-        (17_000, 20_000, 0.999, 0.8415347994689749, 0.8581998073093952),
-    ],
-)
-def test_the_exact_interval(part: int, whole: int, confidence: float, low: float, high: float) -> None:
-    found = exact_interval(part, whole, confidence)
-    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-9)
-
-
-@given(st.integers(1, 3000), st.floats(0, 1), st.sampled_from([0.9, 0.99, 0.999]))
-def test_the_ends_of_the_interval_leave_the_tails_of_the_binomial(whole: int, share: float, confidence: float) -> None:
-    part = round(share * whole)
-    found = exact_interval(part, whole, confidence)
-    assert 0 <= found.low <= found.value <= found.high <= 1
-    if part:
-        assert upper_tail(part, whole, found.low) == pytest.approx((1 - confidence) / 2, rel=1e-6)
-    if part < whole:
-        assert upper_tail(whole - part, whole, 1 - found.high) == pytest.approx((1 - confidence) / 2, rel=1e-6)
-
-
-def upper_tail(part: int, whole: int, share: float) -> float:
-    """The probability of so many and more."""
-    logs = (
-        math.lgamma(whole + 1)
-        - math.lgamma(k + 1)
-        - math.lgamma(whole - k + 1)
-        + k * math.log(share)
-        + (whole - k) * math.log1p(-share)
-        for k in range(part, whole + 1)
-    )
-    return math.fsum(map(math.exp, logs))
-
-
-def test_a_part_beyond_the_whole_is_refused() -> None:
-    with pytest.raises(ValueError, match="a part of 3 in a whole of 2"):
-        exact_interval(3, 2, 0.95)
-
-
-@dataclass(frozen=True)
-class Reported:
-    router: str
-    arms: Mapping[str, Counts]
-    pairs: Mapping[tuple[str, str], Mapping[tuple[str, str], int]] = field(default_factory=dict)
-
-
-def test_the_routers_count_together_and_the_champion_comes_first_in_a_pair() -> None:
-    said = {("challenger", "champion"): {("negative", "neutral"): 2}}
-    one = Reported("a", {CHAMPION: Counts(requests=30, texts=30, p50_s=0.1, p95_s=0.2)}, said)
-    two = Reported(
-        "b",
-        {
-            CHAMPION: Counts(requests=10, texts=40, failed=1, skipped=2, p50_s=0.3, p95_s=0.6),
-            CHALLENGER: Counts(failed=3),
-        },
-        said | {("champion", "other"): {("neutral", "neutral"): 7}},
-    )
-    found = observed([one, two])
-    assert (found.champion.requests, found.champion.texts, found.champion.tried) == (40, 70, 71)
-    assert (found.champion.p50_s, found.champion.p95_s) == pytest.approx((0.15, 0.3))
-    assert found.challenger.failed == 3
-    assert math.isnan(found.challenger.p95_s)
-    assert found.pairs == {("neutral", "negative"): 4}
-
-
-def test_no_router_has_seen_nothing() -> None:
-    assert observed([]).challenger.tried == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from threading import Thread
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from cluster.ports import free_port
+from app.adapters.ports import free_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +120,3 @@ def mail_server(tls: ssl.SSLContext | None = None) -> Iterator[Mailbox]:
         yield mailbox
     finally:
         controller.stop()
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait for something that another process or thread does. Raises TimeoutError."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError("it did not happen")
-        time.sleep(0.01)

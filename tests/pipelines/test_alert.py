@@ -8,16 +8,15 @@ import multiprocessing
 import os
 import random
 import signal
-import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Event as Flag
 from typing import Any
 
 import pytest
 
-from app.adapters.alert_records import DeliveryFilter
 from app.adapters.alert_senders import Senders
 from app.adapters.alert_tables import LEASE
 from app.adapters.alerts import AlertStore
@@ -34,7 +33,7 @@ from app.settings import Settings
 from pipelines.alert import GIVE_UP_AFTER, Alerter, alerter, main
 from tests.fakes.alerts import change, channel
 from tests.fakes.clock import START, Clock
-from tests.fakes.receivers import Receiver, Request, http_receiver, wait_until
+from tests.fakes.receivers import Receiver, Request, http_receiver
 from tests.serving.support import record
 
 EVENT = "launch"
@@ -88,9 +87,11 @@ class Counting:
     def __init__(self) -> None:
         self.seconds: list[float] = []
         self.failures: list[bool] = []
+        self.heard = asyncio.Event()
 
     def delivered(self, channel: Channel, seconds: Sequence[float]) -> None:
         self.seconds += seconds
+        self.heard.set()
 
     def failed(self, channel: Channel, *, final: bool) -> None:
         self.failures.append(final)
@@ -187,16 +188,19 @@ def test_what_was_under_way_when_its_channel_was_switched_off_is_given_up(store:
 
 
 def test_evidence_that_takes_long_is_not_waited_for(store: Store, clock: Clock) -> None:
+    sent = Flag()
+
     class Slow(AlertContents):
         def explained(self, alert: Alert) -> Alert:
-            time.sleep(0.3)
-            return super().explained(alert)
+            assert sent.wait(20)
+            return alert
 
     class Notes(Scripted):
         notes: list[str]
 
         async def send(self, channel: Channel, alert: Alert) -> None:
             self.notes = [entry.evidence.note for entry in alert.entries if entry.evidence]
+            sent.set()
 
     tell(store, change(1))
     senders = Notes()
@@ -257,30 +261,33 @@ def test_an_event_that_goes_takes_its_alerts_with_it(store: Store, clock: Clock)
 # As it runs
 
 
-def run_until(worker: Alerter, condition: Callable[[], bool], then: Callable[[], None] | None = None) -> None:
-    """Run the alerter until a condition holds."""
+class Enough(Exception):
+    """Ends the alerter from one of its pauses."""
+
+
+def run_until(
+    store: Store, clock: Clock, senders: Scripted, condition: Callable[[], bool], then: Callable[[], None] | None = None
+) -> None:
+    """Run the alerter until a condition holds; `then` happens in its first pause, when it has looked once."""
+    to_do = [then] if then else []
+
+    async def pause(seconds: float) -> None:
+        if to_do:
+            await asyncio.to_thread(to_do.pop())
+        elif await asyncio.to_thread(condition):
+            raise Enough
 
     async def run() -> None:
-        task = asyncio.create_task(worker.run(poll_s=0.01))
-        try:
-            async with asyncio.timeout(20):
-                if then is not None:
-                    await asyncio.sleep(0.03)
-                    await asyncio.to_thread(then)
-                while not (task.done() or await asyncio.to_thread(condition)):
-                    await asyncio.sleep(0.01)
-            assert not task.done(), task.exception()
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        async with asyncio.timeout(20):
+            await Alerter(store, AlertContents(store, "http://x", clock), senders, now=clock, sleep=pause).run()
 
-    asyncio.run(run())
+    with pytest.raises(Enough):
+        asyncio.run(run())
 
 
 def test_it_sees_what_comes_while_it_runs(store: Store, clock: Clock) -> None:
     senders = Scripted()
-    worker = Alerter(store, AlertContents(store, "http://x", clock), senders, now=clock)
-    run_until(worker, lambda: len(senders.taken) == 2, lambda: tell(store, change(1), change(2)))
+    run_until(store, clock, senders, lambda: len(senders.taken) == 2, lambda: tell(store, change(1), change(2)))
     assert {state for _, state, _, _ in states(store)} <= {"sent", "sending"}
 
 
@@ -294,8 +301,7 @@ def test_a_channel_that_hangs_holds_up_no_other_and_loses_nothing(store: Store, 
     store.alerts.put_channel(channel("b"))
     tell(store, change(1), change(2), change(3))
     senders = Hanging()
-    worker = Alerter(store, AlertContents(store, "http://x", clock), senders, now=clock)
-    run_until(worker, lambda: len(senders.taken) == 3)
+    run_until(store, clock, senders, lambda: len(senders.taken) == 3)
     assert {name for name, _ in senders.taken} == {"b"}
     clock.advance(LEASE.total_seconds())
     after = Scripted()
@@ -317,8 +323,8 @@ def test_a_store_that_refuses_for_a_while_stops_nothing(
     monkeypatch.setattr(AlertStore, "claim", refusing)
     tell(store, change(1))
     senders = Scripted()
-    worker = Alerter(store, AlertContents(store, "http://x", clock), senders, now=clock)
-    run_until(worker, lambda: len(senders.taken) == 1)
+    run_until(store, clock, senders, lambda: len(senders.taken) == 1)
+    assert refusals == []
 
 
 # Killed
@@ -421,9 +427,18 @@ def test_the_command_says_what_is_wrong_with_a_setting(
 
 
 def test_the_alerter_of_the_settings_sends_in_real_time(url: str, store: Store) -> None:
+    watcher = Counting()
+
+    async def run(own: Store) -> None:
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(alerter(own, opened_up(), watcher).run())
+            await watcher.heard.wait()
+            running.cancel()
+
     with http_receiver() as receiver:
         store.alerts.put_channel(channel("a", target=receiver.url))
         tell(store, change(1))
         with Store(url) as own:
-            run_until(alerter(own, opened_up()), lambda: bool(own.alerts.deliveries(DeliveryFilter()).items[0].sent_at))
-        wait_until(lambda: len(receiver.requests) == 1)
+            asyncio.run(run(own))
+        assert len(receiver.requests) == 1
+    assert [state for _, state, _, _ in states(store)] == ["sent"]

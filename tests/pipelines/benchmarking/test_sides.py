@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from fastapi.testclient import TestClient
 
 from app.adapters.artifact import CONFIG, WEIGHTS, Manifest
 from app.core.errors import ConfigError
@@ -93,8 +94,6 @@ def test_the_usual_way_gives_the_same_labels_in_order(model: tuple[Path, Manifes
 
 
 def test_a_peer_answers_one_text_and_many() -> None:
-    from fastapi.testclient import TestClient  # noqa: PLC0415 - warns when it is imported beside httpx2
-
     client = TestClient(build(lambda text: (0.2, 0.7, 0.1) if text == "a" else (0.5, 0.2, 0.3)))
     one = client.post("/v1/classify", json={"text": "a"}).json()["predictions"]
     many = client.post("/v1/classify", json={"texts": ["a", "b"]}).json()["predictions"]
