@@ -17,13 +17,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 from zlib import crc32
 
+from app.core.dedup import MIN_WORDS, PREFIX_WORDS, THRESHOLD_TENTHS, begins, is_cut_off, runs_of_words
 from app.core.text import comparison_text, model_text, words
 
-# The measures of app.core.dedup, its threshold in tenths: whole numbers leave no doubt at the border.
-_TENTHS = 7
-_MIN_WORDS = 4
-_PREFIX_WORDS = 6
-_MIN_CUT_CHARS = 100
 # A model's text has this for a link. The same tweet with its links taken out is the same tweet.
 _LINK_MARK = re.compile(r"(?<!\S)http(?!\S)")
 
@@ -44,20 +40,14 @@ class _Text(NamedTuple):
     def of(cls, text: str) -> _Text:
         its_basis = basis(text)
         listed = words(its_basis)
-        # The ends are padded, so that the first and last word weigh as much as any.
-        padded = ["", "", *listed, "", ""]
-        triples = zip(padded, padded[1:], padded[2:], strict=False) if len(listed) >= _MIN_WORDS else ()
-        runs = array("I", {crc32(" ".join(triple).encode()) for triple in triples})
-        start = " ".join(listed[:_PREFIX_WORDS]) if len(listed) >= _PREFIX_WORDS else None
-        is_cut = len(text) >= _MIN_CUT_CHARS and text.rstrip().endswith("…")
-        return cls(its_basis, runs, start, is_cut)
+        found = runs_of_words(listed) if len(listed) >= MIN_WORDS else ()
+        runs = array("I", {crc32(run.encode()) for run in found})
+        start = " ".join(listed[:PREFIX_WORDS]) if len(listed) >= PREFIX_WORDS else None
+        return cls(its_basis, runs, start, is_cut_off(text))
 
     def begins(self, other: _Text) -> bool:
-        """Whether this is the other, cut off; the last word may be half a word."""
-        if not self.is_cut:
-            return False
-        whole = words(self.basis)[:-1]
-        return len(whole) >= _PREFIX_WORDS and words(other.basis)[: len(whole)] == whole
+        """Whether this is the other, cut off."""
+        return self.is_cut and begins(words(self.basis), words(other.basis))
 
 
 class NearIndex:
@@ -87,7 +77,7 @@ class NearIndex:
     def _rarest(self, text: _Text) -> list[int]:
         """The runs of which any text that overlaps by the threshold must share one."""
         ordered = sorted(text.runs, key=lambda run: (self._frequency.get(run, 1), run))
-        return ordered[: len(ordered) - (_TENTHS * len(ordered) + 9) // 10 + 1]
+        return ordered[: len(ordered) - (THRESHOLD_TENTHS * len(ordered) + 9) // 10 + 1]
 
     def near(self, text: str) -> Iterator[int]:
         """Rows of the set that `text` repeats: every row equal to it, and every different text that is nearly equal.
@@ -107,7 +97,7 @@ class NearIndex:
         for row in sorted(found):
             other = self._texts[row].runs
             shared = len(runs.intersection(other))
-            if 10 * shared >= _TENTHS * (len(runs) + len(other) - shared):
+            if 10 * shared >= THRESHOLD_TENTHS * (len(runs) + len(other) - shared):
                 yield row
         if asked.start is not None:
             for row in self._by_start.get(asked.start, ()):

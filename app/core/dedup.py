@@ -12,6 +12,7 @@ hashtag, name or brief remark, and none two opinions. From 15 words on one excha
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 from zlib import crc32
@@ -23,13 +24,34 @@ from numpy.typing import NDArray
 from app.core.errors import InvalidInput
 from app.core.text import clean, comparison_text, words
 
-# Fewer words than this repeat by chance ("thank you so much"): they are compared exactly.
-_MIN_WORDS = 4
-_SHINGLE = 3
-# A cut-off text is found by its first words. X cuts a retweet at 140 characters; people end short texts with "…" too.
-_PREFIX_WORDS = 6
+MIN_WORDS = 4
+"""Fewer words than this repeat by chance ("thank you so much"): they are compared exactly."""
+
+PREFIX_WORDS = 6
+"""A cut-off text is found by so many first words."""
+
+THRESHOLD_TENTHS = 7
+"""The part of their runs of words that two texts have in common at least, in tenths: whole numbers leave no doubt."""
+
 _MIN_CUT_CHARS = 100
 _MIN_RECALL = 0.95
+
+
+def is_cut_off(text: str) -> bool:
+    """Whether a text looks cut off: X cuts a retweet at 140 characters; people end short texts with "…" too."""
+    return len(text) >= _MIN_CUT_CHARS and text.rstrip().endswith("…")
+
+
+def runs_of_words(listed: Sequence[str]) -> Iterator[str]:
+    """Every run of three words. The ends are padded, so that the first and last word weigh as much as any."""
+    padded = ["", "", *listed, "", ""]
+    return map(" ".join, zip(padded, padded[1:], padded[2:], strict=False))
+
+
+def begins(cut: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether the words of a cut-off text begin another; the last word may be half a word."""
+    whole = cut[:-1]
+    return len(whole) >= PREFIX_WORDS and other[: len(whole)] == whole
 
 
 class _First(NamedTuple):
@@ -47,14 +69,12 @@ class _Text:
 
     @cached_property
     def shingles(self) -> frozenset[str]:
-        """Every run of three words. The ends are padded, so that the first and last word weigh as much as any."""
-        padded = ["", "", *self.words, "", ""]
-        return frozenset(map(" ".join, zip(padded, padded[1:], padded[2:], strict=False)))
+        """What the overlap of two texts is counted in."""
+        return frozenset(runs_of_words(self.words))
 
     def begins(self, other: _Text) -> bool:
-        """Whether this is the other text, cut off; the last word may be half a word."""
-        whole = self.words[:-1]
-        return self.is_cut and len(whole) >= _PREFIX_WORDS and other.words[: len(whole)] == whole
+        """Whether this is the other text, cut off."""
+        return self.is_cut and begins(self.words, other.words)
 
     def repeats(self, first: _Text, threshold: float) -> bool:
         """Whether one is the other cut off, or they are alike by the threshold."""
@@ -71,7 +91,9 @@ class DuplicateIndex:
     decides as that one does, in any process. Memory is about 0.5 kB a first; time grows with `capacity`.
     """
 
-    def __init__(self, capacity: int = 20_000, threshold: float = 0.7, permutations: int = 64) -> None:
+    def __init__(
+        self, capacity: int = 20_000, threshold: float = THRESHOLD_TENTHS / 10, permutations: int = 64
+    ) -> None:
         if capacity < 1 or permutations < 1 or not 0 < threshold <= 1:
             raise InvalidInput("capacity and permutations must be at least 1, the threshold above 0 and at most 1")
         self._capacity = capacity
@@ -98,8 +120,8 @@ class DuplicateIndex:
         basis = compared or clean(text)
         if (slot := self._by_basis.get(basis)) is not None:
             return self._firsts[slot].id
-        new = _Text(compared, is_cut=len(text) >= _MIN_CUT_CHARS and text.rstrip().endswith("…"))
-        keys = self._keys_of(new) if len(new.words) >= _MIN_WORDS else None
+        new = _Text(compared, is_cut=is_cut_off(text))
+        keys = self._keys_of(new) if len(new.words) >= MIN_WORDS else None
         if keys is not None and (near := self._near(new, keys)) is not None:
             return near
         self._remember(_First(message_id, basis, new.is_cut), keys)
@@ -132,7 +154,7 @@ class DuplicateIndex:
         sketch = self._blank.copy()
         sketch.update_batch([shingle.encode() for shingle in text.shingles])
         bands = sketch.hashvalues[: self._mix.size].reshape(self._mix.shape)
-        start = crc32(" ".join(text.words[:_PREFIX_WORDS]).encode())
+        start = crc32(" ".join(text.words[:PREFIX_WORDS]).encode())
         return np.append((bands * self._mix).sum(axis=1, dtype=np.uint32), np.uint32(start)) | np.uint32(1)
 
 
