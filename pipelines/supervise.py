@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from app.adapters.store import Store
@@ -38,7 +38,10 @@ class Watcher(Protocol):
 
 
 class Supervisor:
-    """Keeps one Follower running for each connector of each event, as events come, change and go."""
+    """Keeps one Follower running for each connector of each event, as events come, change and go.
+
+    `sleep` waits so many seconds between two looks at the events.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,8 @@ class Supervisor:
         settings: Settings,
         trained: frozenset[str],
         watcher: Watcher | None = None,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._classifier = classifier
@@ -55,6 +60,7 @@ class Supervisor:
         self._trained = trained
         self._detector = Detector(store)
         self._watcher = watcher
+        self._sleep = sleep
         self._running: dict[str, tuple[Event, asyncio.Task[None]]] = {}
 
     async def run(self, poll_s: float = 0.5) -> None:
@@ -65,7 +71,7 @@ class Supervisor:
                 for _, task in self._running.values():
                     if task.done():
                         task.result()
-                await asyncio.sleep(poll_s)
+                await self._sleep(poll_s)
         finally:
             await self._stop(list(self._running))
             await asyncio.to_thread(self._sources.close)

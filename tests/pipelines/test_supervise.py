@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pytest
+
 from app.adapters.store import Store
 from app.core.types import Count, Event, SourceState
 from app.settings import Settings
@@ -44,30 +46,26 @@ class Counts:
         self.refused += 1
 
 
-def _supervise(
-    store: Store,
-    settings: Settings,
-    until: Callable[[], bool],
-    then: Callable[[], None] | None = None,
-    watcher: Counts | None = None,
-) -> None:
-    """Run a supervisor until the condition holds, do something, and wait for the condition after it."""
+class Enough(Exception):
+    """Ends a supervisor from one of its pauses."""
+
+
+def _supervise(store: Store, settings: Settings, *steps: Callable[[], object], watcher: Counts | None = None) -> None:
+    """Run a supervisor through steps, a step a pause. One that gives False is not done, and asked again."""
+    left = list(steps)
+
+    async def pause(seconds: float) -> None:
+        if not left:
+            raise Enough
+        if await asyncio.to_thread(left[0]) is not False:
+            left.pop(0)
 
     async def run() -> None:
-        supervisor = Supervisor(store, FakeClassifier(), settings, ENGLISH, watcher)
-        task = asyncio.create_task(supervisor.run(poll_s=0.01))
-        try:
-            async with asyncio.timeout(20):
-                while not (task.done() or await asyncio.to_thread(until)):
-                    await asyncio.sleep(0.01)
-                if then is not None:
-                    await asyncio.to_thread(then)
-            assert not task.done(), task.exception()
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        async with asyncio.timeout(20):
+            await Supervisor(store, FakeClassifier(), settings, ENGLISH, watcher, sleep=pause).run()
 
-    asyncio.run(run())
+    with pytest.raises(Enough):
+        asyncio.run(run())
 
 
 def _finished(store: Store) -> bool:
@@ -109,8 +107,7 @@ def test_an_event_that_comes_later_is_followed_and_one_that_goes_ends_quietly(tm
         store.delete_event("gone")
         ensure_replay_event(store, settings)
 
-    _supervise(store, settings, lambda: len(store.statuses("gone")) == 2, later)
-    _supervise(store, settings, lambda: _finished(store))
+    _supervise(store, settings, lambda: len(store.statuses("gone")) == 2, later, lambda: _finished(store))
     assert [event.id for event in store.events()] == ["launch"]
 
 
