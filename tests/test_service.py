@@ -10,17 +10,16 @@ from hypothesis import strategies as st
 
 from app.adapters.artifact import verify
 from app.adapters.confusion import ConfusionFile, LabelledSet, write_confusion
-from app.adapters.records import MessageFilter, Progress, Record
+from app.adapters.records import MessageFilter, Progress
 from app.adapters.store import Store
 from app.core.errors import ClassifierError, InvalidInput, NotFound, Overloaded, QueryError
-from app.core.ids import slug
-from app.core.text import content_hash
-from app.core.types import CLASSES, Count, DeadLetter, Event, Label, Message, Prediction, SourceState
+from app.core.types import CLASSES, Count, DeadLetter, Event, Label, Prediction, SourceState
 from app.service import EventDraft, Service
-from app.services.windows import STEPS, step_for
+from app.services.windows import STEPS
 from app.settings import Settings
 from app.views import Selection
 from tests.fakes.evaluation import artifact_folder
+from tests.fakes.feed import Feed, prediction
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 NOW = NOON + timedelta(days=3)
@@ -30,12 +29,7 @@ NAIVE = NOON.replace(tzinfo=None)
 async def _classify(
     texts: Sequence[str], keys: Sequence[str] | None = None, deadline_s: float | None = None
 ) -> list[Prediction]:
-    return [_prediction(Label.POSITIVE) for _ in texts]
-
-
-def _prediction(label: Label, model: str = "fake-1") -> Prediction:
-    negative, neutral, positive = (0.8 if each is label else 0.1 for each in CLASSES)
-    return Prediction(label, (negative, neutral, positive), model, "fake")
+    return [prediction(Label.POSITIVE) for _ in texts]
 
 
 @pytest.fixture
@@ -44,75 +38,12 @@ def service(store: Store) -> Service:
     return Service(store, _classify, Settings(max_batch=3, max_text_chars=10), now=lambda: NOW)
 
 
-class Feed:
-    """Puts messages into the store of a service, a page a call."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.number = 0
-
-    def put(
-        self,
-        label: Label,
-        at: datetime,
-        times: int = 1,
-        *,
-        copy_of: str | None = None,
-        source: str = "x",
-        country: str | None = None,
-        progress: Progress | None = None,
-        model: str = "fake-1",
-    ) -> None:
-        records = []
-        for _ in range(times):
-            self.number += 1
-            text = f"text {self.number}"
-            message = Message(f"m{self.number}", text, at, source, country=country, duplicate_of=copy_of)
-            said = None if label is Label.UNSCORED else _prediction(label, model)
-            records.append(Record(message, said, content_hash(text), at))
-        self.store.put_page("launch", source, records, progress or Progress())
-
-
 @pytest.fixture
 def feed(store: Store) -> Feed:
     return Feed(store)
 
 
 # Events
-
-
-@pytest.mark.parametrize(
-    ("name", "made"),
-    [
-        ("Apple Vision Pro launch", "apple-vision-pro-launch"),
-        ("  WM 2026: Finale!  ", "wm-2026-finale"),
-        ("Österreich", "österreich"),
-        ("STRASSE straße", "strasse-strasse"),
-        ("東京", "東京"),
-        ("a_b", "a_b"),
-        ("../../etc/passwd", "etc-passwd"),
-    ],
-)
-def test_slug(name: str, made: str) -> None:
-    assert slug(name) == made
-
-
-@pytest.mark.parametrize("name", ["", " ", "!!!", "___", "😀"])
-def test_a_name_without_letters_has_no_slug(name: str) -> None:
-    with pytest.raises(InvalidInput) as refused:
-        slug(name)
-    assert refused.value.field == "name"
-
-
-@given(st.text())
-def test_a_slug_is_short_stable_and_fit_for_a_path(name: str) -> None:
-    try:
-        made = slug(name)
-    except InvalidInput:
-        return
-    assert 1 <= len(made) <= 60
-    assert not set(made) & set("/\\.? #%&")
-    assert slug(made.replace("-", " ")) == slug(made)
 
 
 def test_an_event_is_made_changed_and_forgotten(service: Service) -> None:
@@ -355,24 +286,6 @@ def test_a_bad_window_is_refused_with_its_field(service: Service, selection: Sel
         with pytest.raises(InvalidInput) as refused:
             ask("launch", selection)
         assert refused.value.field == field
-
-
-@pytest.mark.parametrize(
-    ("seconds", "step"),
-    [
-        (3_600, 60),
-        (300 * 60, 60),
-        (300 * 60 + 1, 300),
-        (86_400, 300),
-        (3 * 86_400, 900),
-        (7 * 86_400, 3_600),
-        (60 * 86_400, 21_600),
-        (365 * 86_400, 86_400),
-        (5 * 366 * 86_400, 86_400),
-    ],
-)
-def test_the_finest_step_that_stays_readable(seconds: float, step: int) -> None:
-    assert step_for(seconds)[0] == step
 
 
 @pytest.mark.parametrize("step", [0, -60, 61, 7200])
