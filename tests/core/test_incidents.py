@@ -1,31 +1,17 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.incidents import (
-    Change,
-    Incident,
-    IncidentBook,
-    Kind,
-    Lifecycle,
-    Severity,
-    Signal,
-    Update,
-    incident_from_json,
-    incident_json,
-    severity_of,
-    signal_json,
-)
+from app.core.incidents import Change, Incident, IncidentBook, Kind, Severity, Signal, severity_of
 from tests.adapters.incident_builders import signal
+from tests.core.life import RULES, Life
 from tests.core.ticks import HOUR, START, STEP, time_of
 
-RULES = Lifecycle(least_size=10.0, calm_s=3_600, cooldown_s=6 * 3_600)
 CALM = 12  # steps after which an incident closes
 COOLDOWN = 72  # steps
 SOON = timedelta()
@@ -39,39 +25,6 @@ SEVERE = replace(VOLUME, surprise=50.0, size=5_000.0)
 def weak(strong: Signal) -> Signal:
     """The same, not beyond its threshold."""
     return replace(strong, surprise=strong.threshold - 1)
-
-
-class Life:
-    """A book, step after step."""
-
-    def __init__(self, rules: Lifecycle = RULES) -> None:
-        self.book = IncidentBook(rules)
-        self.steps = 0
-        self.updates: list[Update] = []
-
-    @property
-    def now(self) -> datetime:
-        return time_of(self.steps)
-
-    def step(self, *signals: Signal, known: bool = True, complete: bool = True) -> list[Change]:
-        """What is told of the next step, with which the signals begin."""
-        found = [replace(each, since=self.now) for each in signals]
-        self.steps += 1
-        updates = self.book.step(self.now, STEP, found, known=known, complete=complete)
-        self.updates += updates
-        return [update.change for update in updates]
-
-    def steps_of(self, count: int, *signals: Signal) -> list[Change]:
-        return [change for _ in range(count) for change in self.step(*signals)]
-
-    @property
-    def open(self) -> Incident:
-        assert self.book.open is not None
-        return self.book.open
-
-    @property
-    def numbers(self) -> list[int]:
-        return [update.incident.number for update in self.updates if update.change is Change.OPENED]
 
 
 @pytest.fixture
@@ -110,6 +63,12 @@ def test_an_incident_began_when_the_first_of_its_signals_did() -> None:
     found = [replace(VOLUME, since=time_of(9)), replace(ANGER, since=time_of(3)), replace(weak(ANGER), since=START)]
     (update,) = book.step(time_of(10), STEP, found)
     assert (update.incident.started_at, update.incident.opened_at) == (time_of(3), time_of(10))
+
+
+def test_numbers_go_on_from_where_they_are_told_to() -> None:
+    book = IncidentBook(RULES, next_number=41)
+    (update,) = book.step(time_of(1), STEP, [VOLUME])
+    assert update.incident.number == 41
 
 
 # One happening, one incident
@@ -366,111 +325,3 @@ def test_all_of_it_is_critical_and_hardly_any_is_worth_a_watch() -> None:
     assert severity_of(SEVERE, timedelta(hours=6)) is Severity.CRITICAL
     assert severity_of(replace(SEVERE, kind=Kind.SWITCHED_ON), timedelta(hours=6)) is Severity.WATCH
     assert {severity_of(SEVERE, SOON), severity_of(mild, timedelta(days=1))} != {Severity.WATCH}
-
-
-# Whatever comes
-
-signals = st.builds(
-    signal,
-    st.sampled_from(Kind),
-    source=st.sampled_from(["x", "news"]),
-    size=st.floats(1, 1e5),
-    surprise=st.floats(-1, 20),
-    threshold=st.sampled_from([0.0, 2.0]),
-)
-steps = st.lists(
-    st.tuples(st.lists(signals, max_size=3), st.integers(1, 30), st.booleans(), st.booleans()), min_size=1, max_size=8
-)
-Steps = list[tuple[list[Signal], int, bool, bool]]
-
-
-def told(life: Life, story: Steps) -> list[Update]:
-    """Each step of the story once, then so many steps without a signal."""
-    for found, rest, known, complete in story:
-        life.step(*found, known=known, complete=complete)
-        life.steps_of(rest)
-    return life.updates
-
-
-@given(steps)
-def test_the_history_of_every_incident_is_whole(story: Steps) -> None:
-    histories: dict[int, list[Update]] = {}
-    for update in told(Life(), story):
-        histories.setdefault(update.incident.number, []).append(update)
-    assert list(histories) == list(range(1, len(histories) + 1))
-    for updates in histories.values():
-        first, *later = updates
-        assert first.change is Change.OPENED
-        assert Change.OPENED not in {update.change for update in later}
-        assert [update.incident.revision for update in updates] == list(range(1, len(updates) + 1))
-        assert [update.incident.is_open for update in updates] == [
-            update.change is not Change.CLOSED for update in updates
-        ]
-        for before, after in zip(updates, later, strict=False):
-            assert before.at <= after.at == after.incident.updated_at
-            assert before.incident.severity <= after.incident.severity
-            assert (before.incident.severity < after.incident.severity) == (after.change is Change.RAISED)
-            assert before.incident.size <= after.incident.size
-            assert set(before.incident.kinds) <= set(after.incident.kinds)
-            assert before.incident.started_at == after.incident.started_at
-            assert before.incident.opened_at == after.incident.opened_at
-
-
-@given(steps)
-def test_at_most_one_incident_is_open(story: Steps) -> None:
-    open_ones: set[int] = set()
-    for update in told(Life(), story):
-        if update.change is Change.CLOSED:
-            open_ones.remove(update.incident.number)
-        else:
-            open_ones.add(update.incident.number)
-        assert len(open_ones) <= 1
-
-
-@settings(max_examples=50)
-@given(steps, steps)
-def test_a_book_that_was_saved_goes_on_as_if_nothing_had_been(before: Steps, after: Steps) -> None:
-    life, restored = Life(), Life()
-    told(life, before)
-    restored.book = IncidentBook.restored(RULES, json.loads(json.dumps(life.book.state())))
-    restored.steps, restored.updates = life.steps, list(life.updates)
-    assert restored.book.open == life.book.open
-    assert told(restored, after) == told(life, after)
-
-
-def test_numbers_go_on_from_where_they_are_told_to() -> None:
-    book = IncidentBook(RULES, next_number=41)
-    (update,) = book.step(time_of(1), STEP, [VOLUME])
-    assert update.incident.number == 41
-
-
-times = st.integers(0, 4_000_000_000_000_000).map(
-    lambda us: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
-)
-figures = st.floats(0, 1e9)
-
-
-@given(
-    st.builds(
-        Incident,
-        number=st.integers(1, 10**6),
-        kinds=st.lists(st.sampled_from(Kind), min_size=1, unique=True).map(tuple),
-        severity=st.sampled_from(Severity),
-        started_at=times,
-        opened_at=times,
-        updated_at=times,
-        ended_at=st.none() | times,
-        revision=st.integers(1, 10**6),
-        size=figures,
-        reopened=st.integers(0, 100),
-        evidence=st.lists(
-            st.builds(
-                Signal, st.sampled_from(Kind), st.text(), times, figures, figures, figures, figures, st.floats(-9, 9)
-            ),
-            max_size=4,
-        ).map(tuple),
-    )
-)
-def test_an_incident_survives_json(incident: Incident) -> None:
-    assert incident_from_json(json.loads(json.dumps(incident_json(incident)))) == incident
-    assert incident_json(incident)["evidence"] == [signal_json(each) for each in incident.evidence]
