@@ -30,7 +30,7 @@ from app.services.incidents import Incidents
 from app.services.insight import Insight
 from app.services.report import Reports
 from app.services.shares import Shares, alike, classified, correction_of, differences, shares_of
-from app.services.windows import gather, live_to, moment, sources_down, step, window
+from app.services.windows import live_to, moment, sources_down, step, window
 from app.settings import Settings
 from app.views import (
     Basis,
@@ -210,13 +210,14 @@ class Service:
         start, end = window(self._store, event_id, selection, statuses, self._now)
         width, grain = step(step_s, (end - start).total_seconds())
         start = datetime.fromtimestamp(math.floor(start.timestamp() / width) * width, UTC)
-        fine = self._store.timeline(event_id, grain, start, end, source=selection.source, country=selection.country)
+        source, country = selection.source, selection.country
+        steps = self._store.timeline(event_id, grain, start, end, source=source, country=country, step_s=width)
         return Timeline(
             event_id=event_id,
             start=start,
             end=end,
             step_s=width,
-            buckets=gather(fine, width),
+            buckets=tuple(steps),
             live_to=live_to(statuses),
             version=version,
         )

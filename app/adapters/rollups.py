@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, select, union_all
+from sqlalchemy import BigInteger, ColumnElement, Connection, func, literal_column, select, union_all
 
 from app.adapters.bulk import insert_rows
 from app.adapters.database import micros, moment
@@ -100,19 +100,30 @@ def apply(connection: Connection, event_id: str, tally: Tally) -> None:
     insert_rows(connection, rollups, rows, adding=("raw", "distinct"))
 
 
-def timeline(connection: Connection, cut: Cut, grain: Grain, between: tuple[datetime, datetime]) -> list[Bucket]:
+def timeline(
+    connection: Connection, cut: Cut, grain: Grain, between: tuple[datetime, datetime], step_s: int | None
+) -> list[Bucket]:
     """The buckets that begin in [between), the first one rounded down; see `Store.timeline`."""
     start = micros(between[0])
+    step = _step(step_s * 1_000_000 if step_s else _WIDTH[grain])
     rows = connection.execute(
-        select(rollups.c.start, rollups.c.label, _RAW, _DISTINCT)
+        select(step, rollups.c.label, func.sum(_RAW), func.sum(_DISTINCT))
         .where(*_line(cut, grain), rollups.c.start >= start - start % _WIDTH[grain])
         .where(rollups.c.start < micros(between[1]), _RAW > 0)
-        .order_by(rollups.c.start)
+        .group_by(step, rollups.c.label)
+        .order_by(step)
     ).all()
     buckets: dict[int, dict[Label, Count]] = {}
     for begin, label, raw, distinct in rows:
-        buckets.setdefault(begin, {})[_LABELS[label]] = Count(raw, distinct)
+        buckets.setdefault(begin, {})[_LABELS[label]] = Count(int(raw), int(distinct))
     return [Bucket(moment(begin), counts) for begin, counts in buckets.items()]
+
+
+def _step(width: int) -> ColumnElement[int]:
+    """The start of the step of that many microseconds, counted from 1970, in which a bucket begins."""
+    wide = literal_column(str(width), BigInteger)  # no parameter: PostgreSQL would not see that it groups by the same
+    # SQL's remainder has the sign of the number: before 1970 it would round up.
+    return (rollups.c.start - (rollups.c.start % wide + wide) % wide).label("step")
 
 
 def totals(connection: Connection, cut: Cut, start: datetime | None, end: datetime | None) -> dict[Label, Count]:

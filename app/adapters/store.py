@@ -148,14 +148,16 @@ class Store:
         *,
         source: str | None = None,
         country: str | None = None,
+        step_s: int | None = None,
     ) -> list[Bucket]:
         """The buckets with messages that begin in [start, end), in order; `start` is rounded down to the grain.
 
+        With `step_s`, whole grains, they are added up in the database to steps of so many seconds, counted from 1970.
         A label without messages is not in a bucket's counts. `country` may be UNRESOLVED. The cost grows with the
         number of buckets, not of messages.
         """
         with self._database.read() as connection:
-            return rollups.timeline(connection, rollups.Cut(event_id, source, country), grain, (start, end))
+            return rollups.timeline(connection, rollups.Cut(event_id, source, country), grain, (start, end), step_s)
 
     def totals(
         self,

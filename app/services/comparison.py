@@ -19,7 +19,7 @@ from app.core.errors import InvalidInput
 from app.core.prevalence import Difference, Share, share
 from app.core.types import Count, Event, Label, SourceStatus
 from app.services.shares import Scored, Shares, alike, classified, correction_of, differences, shares_of
-from app.services.windows import gather, live_to, sources_down, step, window
+from app.services.windows import live_to, sources_down, step, window
 from app.services.words import at, capital, length, points, stretch, with_interval
 from app.views import Correction, Selection
 
@@ -264,10 +264,12 @@ class Comparisons:
         _, grain = step(width, (each.end - each.start).total_seconds())
         source, country = each.selection.source, each.selection.country
         start = _floor(each.start, width)
-        fine = self._store.timeline(each.event.id, grain, start, each.end, source=source, country=country)
+        steps = self._store.timeline(
+            each.event.id, grain, start, each.end, source=source, country=country, step_s=width
+        )
         return tuple(
             AlignedBucket(round((bucket.start - origin).total_seconds()), bucket.start, bucket.counts)
-            for bucket in gather(fine, width)
+            for bucket in steps
         )
 
     # What stands against it

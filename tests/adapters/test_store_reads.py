@@ -8,7 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -59,6 +59,28 @@ def test_a_timeline_begins_in_the_middle_of_a_bucket_and_ends_before_its_end(sto
     assert [bucket.start for bucket in store.timeline(EVENT.id, "hour", at(30), at(31))] == [START]
     assert store.timeline(EVENT.id, "minute", at(3), at(3)) == []
     assert store.timeline("nobody", "minute", START, at(3)) == []
+
+
+def test_a_timeline_in_wider_steps(store: Store) -> None:
+    put(store, make("a", 1), make("b", 4, label=Label.NEGATIVE), make("c", 4.5), make("d", 5), make("e", 1500))
+    assert store.timeline(EVENT.id, "minute", START, START + 2 * DAY, step_s=300) == [
+        Bucket(START, {Label.POSITIVE: Count(2, 2), Label.NEGATIVE: Count(1, 1)}),
+        Bucket(at(5), {Label.POSITIVE: Count(1, 1)}),
+        Bucket(at(1500), {Label.POSITIVE: Count(1, 1)}),
+    ]
+    six_hours = store.timeline(EVENT.id, "hour", START, START + 2 * DAY, step_s=21_600)
+    assert [(bucket.start, bucket.total.raw) for bucket in six_hours] == [(START, 4), (at(1440), 1)]
+
+
+def test_steps_before_1970_begin_like_all_others(store: Store) -> None:
+    first = datetime(1969, 12, 31, 23, 57, tzinfo=UTC)
+    records = [make(f"m{n}", (first - START).total_seconds() / 60 + n) for n in range(5)]
+    put(store, *records)
+    found = store.timeline(EVENT.id, "minute", first - DAY, first + DAY, step_s=300)
+    assert [(bucket.start.isoformat(), bucket.total.raw) for bucket in found] == [
+        ("1969-12-31T23:55:00+00:00", 3),
+        ("1970-01-01T00:00:00+00:00", 2),
+    ]
 
 
 def test_counts_of_a_source_and_a_country(store: Store) -> None:
