@@ -1,42 +1,30 @@
-"""The alerter: what it sends, when, and what becomes of it when something fails or it is killed."""
+"""The alerter: what it sends, when, and what becomes of it when something fails."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
-import os
-import random
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
-from multiprocessing.process import BaseProcess
+from datetime import timedelta
 from pathlib import Path
-from threading import Event as Flag
+from threading import Event
 from typing import Any
 
 import pytest
 
-from app.adapters.alert_senders import Senders
 from app.adapters.alert_tables import LEASE
 from app.adapters.alerts import AlertStore
-from app.adapters.incident_records import Findings
-from app.adapters.records import Progress
 from app.adapters.store import Store
 from app.core.alert_content import Alert
 from app.core.alerts import Channel
 from app.core.errors import DeliveryError, StoreError
-from app.core.incidents import Change, Severity, Update
-from app.core.types import Event
+from app.core.incidents import Severity
 from app.services.alert_contents import AlertContents
-from app.settings import Settings
 from pipelines.alert import GIVE_UP_AFTER, Alerter, alerter, main
+from tests.fakes.alerting import EVENT, once, opened_up, states, tell, watched_store
 from tests.fakes.alerts import change, channel
-from tests.fakes.clock import START, Clock
-from tests.fakes.receivers import Receiver, Request, http_receiver
-from tests.serving.support import record
-
-EVENT = "launch"
+from tests.fakes.clock import Clock
+from tests.fakes.receivers import http_receiver
 
 
 @pytest.fixture
@@ -51,20 +39,8 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def store(url: str, clock: Clock) -> Iterator[Store]:
-    """A store with an event that has messages, and one channel."""
-    with Store(url, now=clock) as made:
-        made.migrate()
-        made.put_event(Event(EVENT, "Launch", "launch"))
-        records = [record(f"m{n}", f"what number {n} says", minutes=n) for n in range(30)]
-        made.put_page(EVENT, "x", records, Progress(live_to=START))
-        made.alerts.put_channel(channel("a"))
+    with watched_store(url, clock) as made:
         yield made
-
-
-def tell(store: Store, *updates: Update) -> None:
-    stands = store.incidents.detector(EVENT)
-    revision = stands.revision if stands else 0
-    assert store.incidents.advance(EVENT, revision, {}, START, Findings(updates=updates))
 
 
 class Scripted:
@@ -95,21 +71,6 @@ class Counting:
 
     def failed(self, channel: Channel, *, final: bool) -> None:
         self.failures.append(final)
-
-
-def once(store: Store, clock: Clock, senders: Any, **more: Any) -> dict[str, int]:
-    worker = Alerter(
-        store, AlertContents(store, "http://127.0.0.1:8000", clock), senders, now=clock, rng=random.Random(1), **more
-    )
-    try:
-        return asyncio.run(worker.once())
-    finally:
-        worker.close()
-
-
-def states(store: Store) -> list[tuple[int, str, int, str]]:
-    rows = store.alerts.deliveries(limit=100).items
-    return [(row.number, row.state.value, row.attempts, row.error) for row in reversed(rows)]
 
 
 def test_what_is_due_is_sent_and_counted(store: Store, clock: Clock) -> None:
@@ -188,7 +149,7 @@ def test_what_was_under_way_when_its_channel_was_switched_off_is_given_up(store:
 
 
 def test_evidence_that_takes_long_is_not_waited_for(store: Store, clock: Clock) -> None:
-    sent = Flag()
+    sent = Event()
 
     class Slow(AlertContents):
         def explained(self, alert: Alert) -> Alert:
@@ -325,80 +286,6 @@ def test_a_store_that_refuses_for_a_while_stops_nothing(
     senders = Scripted()
     run_until(store, clock, senders, lambda: len(senders.taken) == 1)
     assert refusals == []
-
-
-# Killed
-
-
-def opened_up() -> Settings:
-    return Settings(alert_private_networks=True, _env_file=None)
-
-
-def send_once(url: str, at: datetime, die: bool) -> None:
-    """What the process does that is killed. With `die` it ends itself when it would send."""
-
-    class Dying(Senders):
-        async def send(self, channel: Channel, alert: Alert) -> None:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    clock = Clock(at)
-    with Store(url, now=clock) as store:
-        senders = (Dying if die else Senders)(opened_up(), now=clock)
-        contents = AlertContents(store, "http://x", clock)
-        asyncio.run(Alerter(store, contents, senders, now=clock).once())
-
-
-def killed(url: str, clock: Clock, receiver: Receiver, *, before_sending: bool) -> None:
-    """Let a process send what is due, and kill it with SIGKILL before it has noted that it did."""
-    process: BaseProcess = multiprocessing.get_context("spawn").Process(
-        target=send_once, args=(url, clock(), before_sending)
-    )
-
-    def kill(request: Request) -> None:
-        assert process.pid is not None
-        os.kill(process.pid, signal.SIGKILL)
-        process.join()
-
-    receiver.on_request = kill
-    process.start()
-    process.join(60)
-    assert process.exitcode == -signal.SIGKILL
-    receiver.on_request = lambda request: None
-
-
-def finish(store: Store, clock: Clock) -> dict[str, int]:
-    """What the sender does that comes after it."""
-    senders = Senders(opened_up(), now=clock)
-    try:
-        return once(store, clock, senders)
-    finally:
-        senders.close()
-
-
-@pytest.mark.parametrize("before_sending", [True, False], ids=["before it is sent", "after it is sent"])
-def test_killed_between_claim_and_mark_each_change_is_delivered_once_by_its_id(
-    url: str, store: Store, clock: Clock, before_sending: bool
-) -> None:
-    with http_receiver() as receiver:
-        store.alerts.put_channel(channel("a", target=receiver.url))
-        tell(store, change(1), change(2), change(1, 2, Change.RAISED, severity=Severity.HIGH))
-        killed(url, clock, receiver, before_sending=before_sending)
-        assert len(receiver.requests) == (0 if before_sending else 1)
-        finish(store, clock)
-        assert any(state == "sending" for _, state, _, _ in states(store)), "its lease still runs"
-        clock.advance(LEASE.total_seconds())
-        finish(store, clock)
-        clock.advance(LEASE.total_seconds())
-        assert finish(store, clock) == {"sent": 0, "again": 0, "failed": 0}
-    taken: dict[str, list[tuple[int, int]]] = {}
-    for request in receiver.requests:
-        body = json.loads(request.body)
-        changes = [(each["number"], step["revision"]) for each in body["incidents"] for step in each["changes"]]
-        assert taken.setdefault(request.headers["webhook-id"], changes) == changes, "the same id, the same changes"
-    told = [change for changes in taken.values() for change in changes]
-    assert sorted(told) == [(1, 1), (1, 2), (2, 1)]
-    assert len(receiver.requests) == (3 if before_sending else 4)
-    assert [state for _, state, _, _ in states(store)] == ["sent"] * 3
 
 
 # By hand
