@@ -42,12 +42,15 @@ class CompareFeed:
 
     def panels(self, query: Query) -> Mapping[str, str]:
         """All panels of the page. Raises AppError."""
-        events = {summary.event.id: summary.event for summary in self._service.events()}
+        found = self._service.events()
+        events = {summary.event.id: summary.event for summary in found}
         blank = dict.fromkeys(_BLANK, "")
         if not events:
             add = '<a href="./#ep-form">Add an event</a>, then compare its days, countries and sources.'
             return {**blank, "controls": "", "said": empty("Nothing is watched yet.", add)}
-        view = self._settled(CompareView.from_query(query), events)
+        view = self._settled(
+            CompareView.from_query(query), [each.event.id for each in found if each.raw] or list(events), events
+        )
         controls = self._around_controls(view, events) if view.is_around else self._sides(view, events)
         shown = {**blank, CANONICAL: view.to_query(), "controls": controls}
         try:
@@ -59,12 +62,12 @@ class CompareFeed:
         """What the service could not do: what it is, and what to do."""
         return {"banner": trouble(error)}
 
-    def _settled(self, view: CompareView, events: Mapping[str, Event]) -> CompareView:
-        """The view with sides of events that there are; where none are chosen, some to begin with."""
-        event = view.event if view.event in events else next(iter(events))
+    def _settled(self, view: CompareView, heard: Sequence[str], events: Mapping[str, Event]) -> CompareView:
+        """The view with sides of events that there are; where none are chosen, some that have messages."""
+        event = view.event if view.event in events else heard[0]
         sides = tuple(side for side in view.sides if side.event in events)
         if not sides and not view.is_around:
-            others = [other for other in events if other != event][:2]
+            others = [other for other in heard if other != event][:2]
             sides = tuple(Side(each) for each in (event, *others)) if others else self._periods(event)
         return replace(view, event=event, sides=sides)
 

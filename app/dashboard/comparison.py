@@ -23,11 +23,14 @@ _VERDICTS: Final = {"higher": "higher", "lower": "lower", "can't tell": "can’t
 
 
 class Drawn(TypedDict):
-    """A side on the chart; times are seconds from where all sides are counted. None is a gap in the share."""
+    """A side on the chart; times are seconds from where all sides are counted. None is a gap in the share.
+
+    `volume` is distinct messages an hour.
+    """
 
     name: str
     at: list[int]
-    volume: list[int]
+    volume: list[float]
     value: list[float | None]
     low: list[float | None]
     high: list[float | None]
@@ -62,7 +65,7 @@ def _drawn(side: Side, step_s: int) -> Drawn:
     for point in points(side, step_s):
         found = point.negative
         made["at"].append(point.at_s)
-        made["volume"].append(point.distinct)
+        made["volume"].append(round(point.per_hour, 1))
         made["value"].append(round(found.value, 4) if found else None)
         made["low"].append(round(found.low, 4) if found else None)
         made["high"].append(round(found.high, 4) if found else None)
@@ -74,7 +77,7 @@ def said(found: Comparison, now: datetime) -> str:
     """What was found, a sentence a side, numbered as on the chart."""
     rows = "".join(
         f'<li data-key="s{number}"><b class="ep-number ep-side-{number}">{number}</b>'
-        f"<p>{spoken(side.sentence, now)} {_verdict(side.differences.get(Label.NEGATIVE))}</p></li>"
+        f"<p>{spoken(side.sentence, now)}</p></li>"
         for number, side in enumerate(found.sides, start=1)
     )
     return f'<ol class="ep-said-sides">{rows}</ol>'
@@ -115,9 +118,9 @@ def numbers(found: Comparison) -> str:
         "Positive",
         "Negative against 1",
         "Messages",
-        "An hour",
+        "Distinct an hour",
         "Share of voice",
-        "As classified",
+        "Negative as classified",
         "Live to",
     )
     rows = [_row(number, side) for number, side in enumerate(found.sides, start=1)]

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlencode
 
 from app.dashboard.downloads import REPORT
 from app.dashboard.forms import attributes, button, entry, form, hidden
 from app.dashboard.marks import chip
-from app.dashboard.markup import clock, day, duration, figure, go, isolated, safe, spoken, there
-from app.dashboard.view import View
-from app.services.incident_views import GivenVerdict, IncidentCard, IncidentView, Offer
+from app.dashboard.markup import clock, day, duration, figure, go, isolated, safe, spoken
+from app.dashboard.view import View, source_name
+from app.services.incident_views import Finding, GivenVerdict, IncidentCard, IncidentView, Offer
 from app.services.incidents import Verdict
 
 VERDICTS: Final = {
@@ -54,7 +55,7 @@ def _verdicts(incident: IncidentView) -> str:
     given = incident.verdict
     if given is not None:
         undo = button("withdraw", "Undo", which, kind="ep-quiet")
-        return f'<p class="ep-choices">{_said(given)} {undo}</p>'
+        return f'<p class="ep-choices"><span>{_said(given)}</span> {undo}</p>'
     buttons = "".join(
         button("verdict", words, {**which, "verdict": verdict.value}) for verdict, words in VERDICTS.items()
     )
@@ -62,25 +63,39 @@ def _verdicts(incident: IncidentView) -> str:
 
 
 def _said(given: GivenVerdict) -> str:
-    note = f" — {isolated(given.note)}" if given.note else ""
-    return f"<b>{VERDICTS[given.verdict]}</b>{note}, said {day(given.at)}"
+    note = f": “{isolated(given.note)}”" if given.note else ""
+    return f"<b>{VERDICTS[given.verdict]}</b>, said {day(given.at)}{note}"
 
 
 def detail(card: IncidentCard, now: datetime) -> str:
     """One incident: the sentence, the verdict, what was tested, and its history."""
     incident = card.incident
-    chart = there("event", "On the chart", event=incident.event_id, incident=incident.number, window="around")
-    report = there(REPORT, "Report to print", event=incident.event_id, incident=incident.number)
-    findings = "".join(f"<li>{spoken(each.text, now)}</li>" for each in incident.findings)
+    which = {"event": incident.event_id, "incident": incident.number}
+    chart = _leading("event", "On the chart", {**which, "window": "around"})
+    report = _leading(REPORT, "Report to print", which)
+    findings = "".join(f"<li>{_finding(each, now)}</li>" for each in incident.findings)
     return (
         f'<div class="ep-detail" data-key="{safe(incident.event_id)}/{incident.number}">'
         f"<h2>Incident {incident.number}, {isolated(incident.event_name)} {chip(incident)}</h2>"
         f'<p class="ep-lead">{spoken(incident.headline, now)}</p>'
-        f'<p class="ep-basis">{" · ".join(f"<span>{part}</span>" for part in (*_times(incident), chart, report))}</p>'
-        f"{_verdict_form(incident)}{_offer(card)}"
+        f'<p class="ep-basis">{" · ".join(f"<span>{part}</span>" for part in _times(incident))}</p>'
+        f'<p class="ep-choices">{chart}{report}</p>{_verdict_form(incident)}{_offer(card)}'
         f"<h3>What stood out</h3><ul class='ep-plainlist'>{findings}</ul>"
         f"{_history(card, now)}</div>"
     )
+
+
+def _leading(page: str, words: str, parameters: Mapping[str, object]) -> str:
+    """A link to another page that looks like a button."""
+    return f'<a class="ep-button" href="{page}?{safe(urlencode(parameters))}">{words}</a>'
+
+
+def _finding(found: Finding, now: datetime) -> str:
+    """What was tested, with its source as people call it."""
+    own = f"{found.source}: "
+    if not found.text.startswith(own):
+        return spoken(found.text, now)
+    return f"{isolated(source_name(found.source))}: {spoken(found.text.removeprefix(own), now)}"
 
 
 def _times(incident: IncidentView) -> list[str]:

@@ -26,10 +26,10 @@ _STATES: Final = (("Open and closed", ""), ("Open", "open"), ("Closed", "closed"
 _SEVERITIES: Final = (("All", "watch"), ("High and critical", "high"), ("Critical", "critical"))
 _STEPS: Final = {
     InsightStep.BEGAN: "the first message",
-    InsightStep.NOTICED: "noticed",
-    InsightStep.SHOWN: "on a screen",
-    InsightStep.EVIDENCE: "evidence opened",
-    InsightStep.VERDICT: "verdict",
+    InsightStep.NOTICED: "the incident",
+    InsightStep.SHOWN: "the first look at it",
+    InsightStep.EVIDENCE: "its evidence",
+    InsightStep.VERDICT: "a verdict",
 }
 
 
@@ -138,7 +138,7 @@ def insight(report: InsightReport) -> str:
         )
     rows = [
         (
-            f"{_STEPS[each.start].capitalize()} to {_STEPS[each.end]}",
+            f"From {_STEPS[each.start]} to {_STEPS[each.end]}",
             duration(each.median_s),
             duration(each.p95_s),
             f"{each.incidents:,}",

@@ -21,7 +21,7 @@ STEPS: Final = (0.1, 0.2, 0.3, 0.4, 0.5)
 """Where the map's shades change: they mean the same for every event and window."""
 
 _MOST_NAMED: Final = 3
-_MOST_ROWS: Final = 14
+_MOST_ROWS: Final = 12
 _HEAD: Final = ("Country", "Negative share", "Against the rest", "Positive share", "Messages (distinct)")
 
 
@@ -68,10 +68,10 @@ def authors_table(geography: Geography, view: View) -> str:
     authors, correction = geography.authors, geography.correction
     if not authors.all.total.raw:
         return '<p class="ep-none">Try a longer window, or all sources.</p>'
-    rows = [_row(authors.all, view, _notes(authors.all, correction, mapped=False), name="All together")]
+    rows = [_row(authors.all, view, correction, name="All together")]
     if authors.unresolved.total.raw:
-        rows.append(_row(authors.unresolved, view, _notes(authors.unresolved, correction, mapped=False)))
-    rows += [_row(place, view, _notes(place, correction, mapped=True)) for place in authors.countries]
+        rows.append(_row(authors.unresolved, view, correction))
+    rows += [_row(place, view, correction, mapped=True) for place in authors.countries]
     shown, more = rows[:_MOST_ROWS], rows[_MOST_ROWS:]
     rest = ""
     if more:
@@ -86,10 +86,9 @@ def publishers_table(geography: Geography, view: View) -> str:
     publishers, correction = geography.publishers, geography.correction
     if not publishers.all.total.raw:
         return ""
-    rows = [_row(place, view, _notes(place, correction, mapped=False)) for place in publishers.countries]
+    rows = [_row(place, view, correction) for place in publishers.countries]
     if publishers.unresolved.total.raw:
-        notes = _notes(publishers.unresolved, correction, mapped=False)
-        rows.append(_row(publishers.unresolved, view, notes, name="Not told by the domain"))
+        rows.append(_row(publishers.unresolved, view, correction, name="Not told by the domain"))
     return (
         "<h2>News, by the publisher's country</h2>"
         '<p class="ep-note">Where newsrooms are, as far as their domains say: neither where authors are nor what the '
@@ -188,33 +187,29 @@ def _told(place: Place) -> str:
     return f"{country_name(place.country)}: {said}, {messages_of(place.total.raw)}{small}"
 
 
-def _row(place: Place, view: View, notes: Sequence[str], *, name: str = "") -> list[str]:
-    """The cells of a country; `notes` are said of its negative share."""
+def _row(place: Place, view: View, correction: Correction, *, name: str = "", mapped: bool = False) -> list[str]:
+    """The cells of a country; `mapped` is one that can be on the map."""
     words = isolated(name or country_name(place.country))
     if place.country:
         query = _messages(view, place.country)
         words = f'<a href="event?{safe(query)}">{words}</a>'
-    negative = _cell(_negative(place)) + "".join(f'<span class="ep-also">{note}</span>' for note in notes)
-    count = f"{figure(place.total.raw)} ({figure(place.total.distinct)})"
-    cells = [words, negative, _against(place), _cell(place.shares.get(Label.POSITIVE)), count]
-    return [cell.replace(" %", "\u00a0%") for cell in cells]
-
-
-def _notes(place: Place, correction: Correction, *, mapped: bool) -> list[str]:
-    notes = []
+    negative = _cell(_negative(place))
     if correction.corrected and (classified := place.classified.get(Label.NEGATIVE)):
-        notes.append(f"{percent(classified.value)} as classified")
-    if place.small and place.negative is not None:
-        notes.append(f"small sample, {percent(place.negative)} on the map" if mapped else "small sample")
-    return notes
+        negative += f'<span class="ep-also">{with_interval(classified)} as classified</span>'
+    count = f"{figure(place.total.raw)} ({figure(place.total.distinct)})"
+    cells = [words, negative, _against(place, mapped=mapped), _cell(place.shares.get(Label.POSITIVE)), count]
+    return [cell.replace(" %", "\u00a0%") for cell in cells]
 
 
 def _cell(share: Share | None) -> str:
     return with_interval(share) if share else "not scored"
 
 
-def _against(place: Place) -> str:
+def _against(place: Place, *, mapped: bool) -> str:
     difference = place.against
+    if place.small and place.negative is not None:
+        drawn = f'<span class="ep-also">{percent(place.negative)} on the map</span>' if mapped else ""
+        return f"small sample{drawn}"
     if difference is None:
         return "–"
     if difference.verdict == "can't tell":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -21,12 +22,14 @@ _FACTORS: Final = (1, 2, 3, 6, 12, 24)
 class Point:
     """A point of a side, `at_s` seconds after that from which all are counted.
 
-    `negative` is as classified, with its sampling error; None with too few scored messages.
+    `per_hour` are distinct messages, in the time that the window has of the point; those that were not scored count
+    too. `negative` is as classified, with its sampling error; None with too few scored messages.
     """
 
     at_s: int
     start: datetime
     counts: dict[Label, Count]
+    per_hour: float
     negative: Share | None
 
     @property
@@ -36,7 +39,7 @@ class Point:
 
     @property
     def distinct(self) -> int:
-        """All distinct messages, those that were not scored too."""
+        """All distinct messages."""
         return sum(count.distinct for count in self.counts.values())
 
 
@@ -51,16 +54,34 @@ def point_step(found: Comparison) -> int:
 
 
 def points(side: Side, step_s: int) -> tuple[Point, ...]:
-    """The points of a side that have messages, in their order."""
-    counts: dict[int, dict[Label, Count]] = {}
-    starts: dict[int, datetime] = {}
+    """The points of a side that have messages, in their order.
+
+    Where the window covers less than half of its first or last point, that part goes to its neighbour.
+    """
+    if not side.buckets:
+        return ()
+    origin = side.buckets[0].start - timedelta(seconds=side.buckets[0].offset_s)
+    begin, end = ((edge - origin).total_seconds() for edge in (side.start, side.end))
+    first, last = _whole(begin, end, step_s)
+    gathered: dict[int, dict[Label, Count]] = {}
     for bucket in side.buckets:
-        at = bucket.offset_s // step_s * step_s
-        starts.setdefault(at, bucket.start - timedelta(seconds=bucket.offset_s - at))
-        gathered = counts.setdefault(at, {})
+        counts = gathered.setdefault(min(max(bucket.offset_s // step_s * step_s, first), last), {})
         for label, count in bucket.counts.items():
-            gathered[label] = gathered.get(label, Count()) + count
-    return tuple(Point(at, starts[at], counts[at], _negative(counts[at])) for at in sorted(counts))
+            counts[label] = counts.get(label, Count()) + count
+    made = []
+    for at_s in sorted(gathered):
+        covered = (end if at_s == last else at_s + step_s) - (begin if at_s == first else at_s)
+        distinct = sum(count.distinct for count in gathered[at_s].values())
+        start = origin + timedelta(seconds=at_s)
+        made.append(Point(at_s, start, gathered[at_s], 3600 * distinct / covered, _negative(gathered[at_s])))
+    return tuple(made)
+
+
+def _whole(begin: float, end: float, step_s: int) -> tuple[int, int]:
+    """The first and the last point of which a window has at least the half."""
+    first = math.floor(begin / step_s + 0.5) * step_s
+    last = math.ceil(end / step_s - 0.5) * step_s - step_s
+    return first, max(first, last)
 
 
 def _scored(counts: dict[Label, Count]) -> int:

@@ -51,7 +51,7 @@ def chart(found: Comparison) -> str:
         return ""
     scale = _Scale(min(point.at_s for point in drawn), max(point.at_s for point in drawn) + step_s, step_s)
     top = math.ceil(10 * max((point.negative.high for point in drawn if point.negative), default=1.0)) / 10
-    most = max(point.distinct for point in drawn)
+    most = max(point.per_hour for point in drawn)
     origin = None
     if found.align == "clock":
         origin = min(point.start - timedelta(seconds=point.at_s) for point in drawn)
@@ -67,12 +67,12 @@ def chart(found: Comparison) -> str:
     )
 
 
-def _grid(top: float, most: int) -> list[str]:
+def _grid(top: float, most: float) -> list[str]:
     return [
         text(_LEFT, _SHARE[0] - 10, "negative share as classified, with its 95 % sampling error", "start"),
         *_frame(_SHARE, f"{100 * top:.0f} %"),
-        text(_LEFT, _VOLUME[0] - 8, "distinct messages", "start"),
-        *_frame(_VOLUME, f"{most:,}"),
+        text(_LEFT, _VOLUME[0] - 8, "distinct messages an hour", "start"),
+        *_frame(_VOLUME, f"{most:,.0f}"),
     ]
 
 
@@ -110,7 +110,7 @@ def _when(seconds: float, origin: datetime | None) -> str:
     return f"{at:%H:%M}" if at.hour + at.minute else f"{at.day} {at:%b}"
 
 
-def _side(number: int, side: Sequence[Point], scale: _Scale, top: float, most: int) -> list[str]:
+def _side(number: int, side: Sequence[Point], scale: _Scale, top: float, most: float) -> list[str]:
     colour = COLOURS[number]
     pen = f'fill="none" stroke="{colour}" stroke-dasharray="{_DASHES[number]}"'
 
@@ -131,7 +131,7 @@ def _side(number: int, side: Sequence[Point], scale: _Scale, top: float, most: i
         drawn += _dot(middle, colour)
         last = line[-1]
     for run in _runs(side, scale.step_s, lambda point: True):
-        counted = [f"{scale.middle(point):.1f},{volume(point.distinct):.1f}" for point in run]
+        counted = [f"{scale.middle(point):.1f},{volume(point.per_hour):.1f}" for point in run]
         drawn.append(f'<polyline points="{" ".join(counted)}" {pen} stroke-width="1.2"/>')
         drawn += _dot(counted, colour)
     if last:

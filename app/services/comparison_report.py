@@ -155,6 +155,7 @@ def _steps(found: Comparison) -> str:
             f"{number}",
             time(point.start),
             f"{point.distinct:,}",
+            f"{point.per_hour:,.1f}",
             f"{point.scored:,}",
             with_interval(point.negative) if point.negative else "too few",
         ]
@@ -162,7 +163,7 @@ def _steps(found: Comparison) -> str:
         for point in points(side, step_s)
     ]
     caption = f"Steps of {step_s // 60} minutes; steps without messages are left out"
-    made = table(caption, ["Side", "From", "Distinct", "Scored", "Negative as classified"], rows, (2, 3))
+    made = table(caption, ["Side", "From", "Distinct", "An hour", "Scored", "Negative as classified"], rows, (2, 3, 4))
     return f"<details><summary>The figures behind the chart</summary>{made}</details>"
 
 

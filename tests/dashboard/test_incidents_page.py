@@ -103,7 +103,7 @@ def test_a_verdict_is_given_noted_and_taken_back(troubled: Rig) -> None:
     done = act(troubled, "verdict", event=EVENT.id, number="2", verdict="real", note="<i>the screen</i>")
     assert (done["ok"], "Real." in done["html"]) == (True, True)
     shown = panels(troubled, event=EVENT.id, incident="2")
-    assert "<b>Real</b> — <bdi>&lt;i&gt;the screen" in shown["incidents"]
+    assert ": “<bdi>&lt;i&gt;the screen" in shown["incidents"]
     assert 'value="real" aria-pressed="true"' in shown["detail"]
     assert "verdict: Real" in shown["detail"]
     assert act(troubled, "withdraw", event=EVENT.id, number=2)["ok"]
@@ -214,7 +214,7 @@ def test_time_to_insight_is_shown_as_measured(troubled: Rig) -> None:
     troubled.clock.advance(90)
     troubled.service.insight.record(EVENT.id, 2, InsightStep.EVIDENCE)
     html = panels(troubled, event=EVENT.id)["insight"]
-    assert "On a screen to evidence opened" in html
+    assert "From the first look at it to its evidence" in html
     assert "90 s" in html
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from app.core.types import Count, Label
 from app.services.aligned import point_step, points
 from app.services.comparison import AlignedBucket, Comparison, Side
@@ -79,3 +81,20 @@ def test_what_was_not_scored_is_counted_and_has_no_say() -> None:
     assert (point.distinct, point.scored) == (15, 6)
     assert point.negative is not None
     assert point.negative.value == 0
+
+
+def test_a_rest_of_a_point_goes_to_its_neighbour() -> None:
+    """A day that begins and ends three minutes after the step has no point of its own for these minutes."""
+    counts = [(n, 1, 1) for n in range(289)]
+    late = timedelta(minutes=3)
+    made = replace(side(counts), start=NOON + late, end=NOON + timedelta(hours=24) + late)
+    found = points(made, 12 * STEP_S)
+    assert [point.at_s for point in found] == [3600 * n for n in range(24)]
+    assert sum(point.distinct for point in found) == 578
+    assert found[-1].per_hour == pytest.approx(26 / 1.05)
+    assert found[0].per_hour == pytest.approx(24 / 0.95)
+
+
+def test_a_window_shorter_than_a_point_is_one() -> None:
+    (point,) = points(side([(0, 3, 3), (1, 3, 3)], hours=0.25), 12 * STEP_S)
+    assert (point.at_s, point.per_hour) == (0, 48)

@@ -24,13 +24,13 @@
     box.className = "ep-chart";
     const note = document.createElement("p");
     note.className = "ep-legend";
-    note.textContent = "Above: negative share as classified, with its 95 % sampling error. Below: distinct messages in each step.";
     box.append(note, plot);
     element.replaceChildren(box);
     let chart = null;
     const draw = () => {
       box.hidden = !chart;
       if (!chart || !window.Plotly) return;
+      note.textContent = `Above: negative share as classified, with its 95 % sampling error. Below: distinct messages an hour. A point is ${chart.step < 7200 ? `${chart.step / 60} minutes` : `${chart.step / 3600} hours`}.`;
       const style = getComputedStyle(element);
       const read = (name) => style.getPropertyValue(name).trim();
       const [text, grid, surface, ink] = ["--ep-muted", "--ep-line", "--ep-surface", "--ep-ink"].map(read);
@@ -71,7 +71,7 @@
         traces.push(
           { type: "scatter", mode: "lines", ...band, fill: "toself", fillcolor: color, opacity: 0.13, line: { width: 0 }, hoverinfo: "skip", yaxis: "y" },
           { type: "scatter", mode: "lines", name, ...gapped(side.value), line, connectgaps: false, yaxis: "y", hovertemplate: `${name}: %{text}<extra></extra>` },
-          { type: "scatter", mode: "lines", name, ...gapped(side.volume), line: { ...line, width: 1.5 }, connectgaps: false, yaxis: "y2", hovertemplate: `${name}: %{y:,} messages<extra></extra>` },
+          { type: "scatter", mode: "lines", name, ...gapped(side.volume), line: { ...line, width: 1.5 }, connectgaps: false, yaxis: "y2", hovertemplate: `${name}: %{y:,} messages an hour<extra></extra>` },
         );
         const last = side.value.findLastIndex((value) => value !== null);
         if (last >= 0) labels.push({ x: x[last], y: side.value[last], xref: "x", yref: "y", text: `<b>${name}</b>`, showarrow: false, xanchor: "left", xshift: 4, font: { color, size: 13 }, bgcolor: surface });
@@ -86,7 +86,7 @@
         hovermode: "x unified", hoverlabel: { bgcolor: surface, bordercolor: grid, font: { color: ink, size: 12 } }, annotations: labels,
         xaxis: { ...axis, fixedrange: false, anchor: "y2", showgrid: false, ...(chart.origin === null ? { title: title("Hours after the start of each"), ticksuffix: " h" } : { type: "date", title: title("Time") }) },
         yaxis: { ...axis, domain: [0.42, 1], rangemode: "tozero", tickformat: ".0%", nticks: 5, title: title(narrow ? "" : "Negative share") },
-        yaxis2: { ...axis, domain: [0, 0.34], rangemode: "tozero", nticks: 4, title: title(narrow ? "" : "Messages") },
+        yaxis2: { ...axis, domain: [0, 0.34], rangemode: "tozero", nticks: 4, title: title(narrow ? "" : "An hour") },
       }, { displayModeBar: false, responsive: true });
     };
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => requestAnimationFrame(draw));
