@@ -16,7 +16,7 @@ from typing import Final
 from app.core.windows import NOTHING, WINDOWS
 
 _OFFSET: Final = 0.5  # decades: below it surprises are alike; keeps the logarithm of none finite
-_PRIOR_DAYS: Final = 4.0
+_PRIOR_DAYS: Final = 14.0
 _HALF_LIFE_DAYS: Final = 21.0
 _FADE: Final = 0.5 ** (1 / _HALF_LIFE_DAYS)
 _CLIP: Final = 3.0  # standard deviations: one huge day must not deafen the series
