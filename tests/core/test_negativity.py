@@ -122,6 +122,15 @@ def test_the_short_windows_follow_a_drift_within_hours_and_the_longest_within_da
     assert max(learner.surprise(0.4)) < 1
 
 
+def test_where_the_share_wanders_from_hour_to_hour_the_last_hour_is_what_is_usual() -> None:
+    start = [(400, 80 + step) for step in range(DAY // 2)]
+    tide = (start + start[::-1]) * 7
+    learner = Learner().take(tide).take(start)
+    assert learner.share.usual(0) == pytest.approx(start[-1][1] / 400, abs=0.06)
+    steady = Learner().take(steps_of(0.2, WEEK, messages=400)).take(steps_of(0.4, HOUR, messages=400))
+    assert steady.share.usual(0) < 0.3
+
+
 def test_an_hour_of_anger_hardly_moves_what_is_usual() -> None:
     learner = Learner().take(steps_of(0.2, WEEK))
     before = learner.share.usual(0)
