@@ -1,9 +1,11 @@
-"""The arrows between the packages, read from the import statements, and what importing does not do."""
+"""The arrows between the packages, read from the import statements; what importing does not do; the shape of files."""
 
 from __future__ import annotations
 
 import ast
+import functools
 import os
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -13,6 +15,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("app", "pipelines", "tuning", "cluster")
+LONGEST = 400
+"""Lines of a file."""
 
 # A part may import itself and what stands before it in its list.
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
@@ -81,8 +85,9 @@ def _modules() -> dict[str, Path]:
 MODULES = _modules()
 
 
-def _imports(module: str) -> set[str]:
-    """Our own modules that a module imports, anywhere in it."""
+@functools.cache
+def _imported(module: str) -> set[str]:
+    """The modules that a module imports, whosever they are, anywhere in it."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(MODULES[module].read_text())):
         if isinstance(node, ast.Import):
@@ -93,7 +98,17 @@ def _imports(module: str) -> set[str]:
             for alias in node.names:
                 full = f"{base}.{alias.name}"
                 names.add(full if full in MODULES else base)
-    return {name for name in names if name in MODULES and name != module}
+    return names
+
+
+def _imports(module: str) -> set[str]:
+    """Our own modules that a module imports."""
+    return {name for name in _imported(module) if name in MODULES and name != module}
+
+
+def _roots(module: str) -> set[str]:
+    """The packages that a module imports from, whosever they are."""
+    return {name.partition(".")[0] for name in _imported(module)}
 
 
 def _part(module: str) -> str | None:
@@ -127,11 +142,47 @@ def test_no_cycles() -> None:
     TopologicalSorter({module: _imports(module) for module in MODULES}).prepare()
 
 
-def test_tests_and_samples_are_not_imported_by_the_app_or_the_pipelines() -> None:
-    for module, path in MODULES.items():
-        if module.startswith(("app", "pipelines")):
-            lines = path.read_text().splitlines()
-            assert not [line for line in lines if line.startswith(("from tests", "import tests", "from samples"))]
+def test_what_does_not_ship_is_imported_by_nothing_that_does() -> None:
+    assert [module for module in MODULES if {"tests", "benchmarks"} & _roots(module)] == []
+    assert [module for module in MODULES if "samples" in _roots(module) and _part(module) != "cluster"] == []
+
+
+def test_the_core_is_pure() -> None:
+    """It imports what computes, and asks nobody what time it is."""
+    outside = set("asyncio io logging multiprocessing os pathlib random socket subprocess threading time".split())
+    computes = (sys.stdlib_module_names - outside) | {"app", "numpy", "pyarrow", "datasketch", "emoji", "py3langid"}
+    core = [module for module in MODULES if _part(module) == "app.core"]
+    assert {module: found for module in core if (found := _roots(module) - computes)} == {}
+    asked = {"now", "utcnow", "today"}
+    for module in core:
+        calls = (node.func for node in ast.walk(ast.parse(MODULES[module].read_text())) if isinstance(node, ast.Call))
+        assert not [call.attr for call in calls if isinstance(call, ast.Attribute) and call.attr in asked], module
+
+
+def _python_files() -> list[Path]:
+    return [path for folder in (*PACKAGES, "benchmarks", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def test_no_file_is_long() -> None:
+    lines = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in _python_files()}
+    assert {path: length for path, length in lines.items() if length > LONGEST} == {}
+
+
+# Of these folders a test tests no single package.
+WITHOUT_PACKAGE = frozenset({"", "samples"})
+
+
+def test_tests_mirror_the_packages() -> None:
+    """A test below tests/core tests app.core, by itself or with a rig beside it; one of the whole product is e2e."""
+    strays = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        folder = ".".join(path.relative_to(ROOT / "tests").parent.parts)
+        if folder in WITHOUT_PACKAGE or path.stem.endswith("_e2e"):
+            continue
+        tested = rf"^(from|import) (app\.|tests\.)?{re.escape(folder)}\b"
+        if re.search(tested, path.read_text(), re.MULTILINE) is None:
+            strays.append(f"{folder}/{path.name}")
+    assert strays == []
 
 
 def _run(code: str, folder: Path) -> str:
