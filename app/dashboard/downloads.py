@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from app.core.errors import AppError, InvalidInput, NotFound
+from app.dashboard import incident_list
 from app.dashboard.compare_view import CompareView
 from app.dashboard.live import Query
 from app.dashboard.markup import safe
@@ -23,14 +24,17 @@ from app.services.exports import (
     Format,
     every_message,
     geography_table,
+    incidents_table,
     messages_table,
     table_file,
     timeline_table,
 )
+from app.services.incident_views import IncidentView
 
 REPORT: Final = "report.html"
 COMPARISON_REPORT: Final = "comparison.html"
 _MOST_MESSAGES: Final = 10_000
+_PAGE: Final = 500
 
 
 def links(view: View) -> str:
@@ -46,6 +50,11 @@ def comparison_links(view: CompareView) -> str:
 def geography_links(view: View) -> str:
     """The line of links below the countries."""
     return _links(view.to_query(), "", (("countries", "Countries"),))
+
+
+def incident_links(query: str) -> str:
+    """The line of links below the list of incidents; `query` is that of its page."""
+    return _links(query, "", (("incidents", "List"),))
 
 
 def _links(query: str, report: str, tables: Sequence[tuple[str, str]]) -> str:
@@ -72,6 +81,7 @@ def downloads(service: Service, scopes: Scopes) -> APIRouter:
         routes[f"comparison.{form}"] = partial(made.sides, form)
         routes[f"comparison-steps.{form}"] = partial(made.steps, form)
         routes[f"countries.{form}"] = partial(made.countries, form)
+        routes[f"incidents.{form}"] = partial(made.incidents, form)
     for name, make in routes.items():
         router.add_api_route(f"/{name}", _answer(make), response_class=Response)
     return router
@@ -124,6 +134,17 @@ class _Files:
         scope = self._scopes.stretch(View.from_query(query))
         found = self._service.geography.of(scope.view.event, scope.within)
         return table_file(geography_table(found), form, f"{scope.view.event}-countries")
+
+    def incidents(self, form: Format, query: Query) -> File:
+        """The list of incidents, all of it."""
+        found: list[IncidentView] = []
+        after: str | None = None
+        while True:
+            page = incident_list.find(self._service, query, limit=_PAGE, after=after)
+            found += page.items
+            after = page.next
+            if after is None:
+                return table_file(incidents_table(found), form, "incidents")
 
     def comparison_report(self, query: Query) -> File:
         """Of the sides, or of before and after a moment."""

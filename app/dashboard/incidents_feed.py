@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Final
 
 from app.core.errors import AppError, NotFound
-from app.dashboard import channels, incident_rule, incidents
+from app.dashboard import channels, incident_list, incident_rule, incidents
 from app.dashboard.controls import choice, drawer, switch
+from app.dashboard.downloads import incident_links
 from app.dashboard.event_feed import trouble
 from app.dashboard.headline import empty
 from app.dashboard.live import CANONICAL, Query
@@ -16,7 +17,6 @@ from app.dashboard.markup import duration, notice, safe
 from app.dashboard.tables import table
 from app.dashboard.view import View
 from app.service import Service
-from app.services.incident_views import IncidentPage, SeverityName
 from app.services.insight import InsightReport, InsightStep
 
 _API = "v1"  # beside the dashboard, on the same server
@@ -55,7 +55,8 @@ class IncidentsFeed:
         banner = ""
         if view.event not in names:
             view = View()
-        found = self._find(view, query)
+        listed = {**query, "event": view.event}
+        found = incident_list.find(self._service, listed, limit=_MOST)
         card = None
         if view.incident is not None:
             try:
@@ -72,7 +73,8 @@ class IncidentsFeed:
             CANONICAL: _query(view, query),
             "banner": banner,
             "controls": _controls(view, query, names),
-            "incidents": incidents.listing(found.items, changes, view, self._now()),
+            "incidents": incidents.listing(found.items, changes, view, self._now())
+            + (incident_links(_query(view, query)) if found.items else ""),
             "detail": detail,
             "rule": self._rule(view.event, names),
             "channels": self._channels(view.event, names),
@@ -82,16 +84,6 @@ class IncidentsFeed:
     def failed(self, error: AppError) -> Mapping[str, str]:
         """What the service could not do: what it is, and what to do."""
         return {"banner": trouble(error)}
-
-    def _find(self, view: View, query: Query) -> IncidentPage:
-        states = {"open": True, "closed": False}
-        severities: dict[str, SeverityName] = {"high": "high", "critical": "critical"}
-        return self._service.incidents.find(
-            event_id=None if query.get("every") == "1" else view.event or None,
-            is_open=states.get(query.get("state", "")),
-            least_severity=severities.get(query.get("severity", ""), "watch"),
-            limit=_MOST,
-        )
 
     def _rule(self, event: str, names: Mapping[str, str]) -> str:
         if not event:

@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+import csv
+import io
 import re
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from app.core.incidents import Change, Kind, Severity
 from app.core.types import Event
 from app.dashboard.actions import Actions
+from app.dashboard.downloads import downloads
 from app.dashboard.incident_actions import actions
 from app.dashboard.incident_rule import DIAL, words_of
 from app.dashboard.incidents_feed import IncidentsFeed
+from app.dashboard.scope import Scopes
 from app.services.incidents import RuleDraft, Verdict
 from app.services.insight import InsightStep
 from tests.dashboard.rig import EVENT, NOON, Rig, an_incident, fill
@@ -54,6 +60,17 @@ def test_the_list_is_of_all_events_or_of_one(troubled: Rig) -> None:
     assert listed(panels(troubled)["incidents"]) == ["vision-pro/2", "other/1", "vision-pro/1"]
     assert listed(panels(troubled, event="other")["incidents"]) == ["other/1"]
     assert len(listed(panels(troubled, event="other", every="1")["incidents"])) == 3
+
+
+def test_the_list_is_taken_along_as_it_is_filtered(troubled: Rig) -> None:
+    shown = panels(troubled, event=EVENT.id, state="closed")["incidents"]
+    assert 'href="incidents.csv?event=vision-pro&amp;state=closed"' in shown
+    app = FastAPI()
+    app.include_router(downloads(troubled.service, Scopes(troubled.service, troubled.clock)))
+    client = TestClient(app)
+    for query, numbers in (("event=vision-pro&state=closed", ["1"]), ("", ["2", "1", "1"])):
+        rows = csv.DictReader(io.StringIO(client.get(f"/incidents.csv?{query}").text))
+        assert [row["number"] for row in rows] == numbers
 
 
 @pytest.mark.parametrize(
