@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, select, update
 
 from app.adapters.database import insert, micros, moment, storable
-from app.adapters.schema import dead_letters, messages, predictions, rollups, source_state, tombstones
+from app.adapters.schema import dead_letters, families, messages, predictions, rollups, source_state, tombstones
 from app.adapters.schema import events as table
 from app.core.errors import InvalidInput, NotFound
 from app.core.types import Event
@@ -70,7 +70,7 @@ def delete_event(connection: Connection, event_id: str) -> None:
     """Delete an event with all that is its. Raises NotFound."""
     touch(connection, event_id)
     # Table by table is many times faster than the cascade of the foreign keys, row by row.
-    for owned in (predictions, messages, tombstones, rollups, source_state, dead_letters):
+    for owned in (predictions, messages, families, tombstones, rollups, source_state, dead_letters):
         connection.execute(delete(owned).where(owned.c.event_id == event_id))
     connection.execute(delete(table).where(table.c.id == event_id))
 

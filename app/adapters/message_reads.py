@@ -18,8 +18,6 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
-    case,
-    func,
     select,
     tuple_,
     union,
@@ -28,7 +26,7 @@ from sqlalchemy import (
 from app.adapters import feedback_tables
 from app.adapters.database import among, micros, moment, storable
 from app.adapters.records import UNRESOLVED, MessageFilter, MessagePage, StoredMessage
-from app.adapters.schema import messages, predictions
+from app.adapters.schema import families, messages, predictions
 from app.core.errors import InvalidInput, NotFound
 from app.core.feedback import HumanLabel
 from app.core.types import Label, Message, Prediction
@@ -36,6 +34,7 @@ from app.core.types import Label, Message, Prediction
 _Row: TypeAlias = Row[*tuple[Any, ...]]
 _M = messages.c
 _P = predictions.c
+_F = families.c
 _NEWEST = (_M.created_at.desc(), _M.id.desc())
 _LONGEST_SEARCH = 500  # characters
 _MOST_IDS = 1_000
@@ -179,15 +178,15 @@ class _Family(NamedTuple):
 
 def _stored(connection: Connection, event_id: str, rows: Sequence[_Row]) -> list[StoredMessage]:
     keys = {row.duplicate_of or row.id for row in rows}
-    copies = among(connection.dialect.name, _M.duplicate_of, "keys")
+    heirs = and_(_M.event_id == _F.event_id, _M.duplicate_of == _F.id, _M.is_first)
     query = (
-        select(_M.duplicate_of, func.count(), func.max(case((_M.is_first, _M.id))))
-        .where(_M.event_id == event_id, copies)
-        .group_by(_M.duplicate_of)
+        select(_F.id, _F.copies, _M.id)
+        .select_from(families.outerjoin(messages, heirs))
+        .where(_F.event_id == event_id, among(connection.dialect.name, _F.id, "keys"))
     )
     found = connection.execute(query, {"keys": list(keys)})
-    families = {key: _Family(copies, heir) for key, copies, heir in found}
-    family_of = {row.id: families.get(row.duplicate_of or row.id, _Family(0, None)) for row in rows}
+    known = {key: _Family(copies, heir) for key, copies, heir in found}
+    family_of = {row.id: known.get(row.duplicate_of or row.id, _Family(0, None)) for row in rows}
     firsts = {row.id: family_of[row.id].heir or row.duplicate_of or row.id for row in rows}
     judged = feedback_tables.labels(connection, event_id, {*firsts, *firsts.values()})
     return [_message(row, family_of[row.id], judged.get(row.id) or judged.get(firsts[row.id])) for row in rows]

@@ -7,7 +7,8 @@ copies that were there when a first was needed. `_settle` keeps it so after each
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -20,6 +21,7 @@ from app.adapters.bulk import insert_rows
 from app.adapters.database import among, insert, micros, storable
 from app.adapters.records import UNRESOLVED, PutResult, Record
 from app.adapters.rollups import Tally
+from app.adapters.schema import families as family_table
 from app.adapters.schema import messages, predictions, tombstones
 from app.core.errors import StoreError
 from app.core.types import Label, Message, Prediction
@@ -69,6 +71,7 @@ def put(connection: Connection, event_id: str, page: Prepared, now: datetime) ->
     insert_rows(
         connection, predictions, [page.predictions[row["id"]] for row in fresh if row["id"] in page.predictions]
     )
+    _count_copies(connection, event_id, Counter(row["duplicate_of"] for row in fresh if row["duplicate_of"]))
     for row in fresh:
         tally.add((row["created_at"], row["source"], row["country"], row["label"]), 1, int(row["is_first"]))
         families.add(row["duplicate_of"] or row["id"])
@@ -201,9 +204,17 @@ def _remove(
     kin = {row.id: row.duplicate_of for row in rows}
     graves = [{"event_id": event_id, "id": id_, "duplicate_of": kin.get(id_), "at": micros(now)} for id_ in sorted(ids)]
     connection.execute(insert(dialect, tombstones).on_conflict_do_nothing(), graves)
+    gone = Counter(row.duplicate_of for row in rows if row.duplicate_of)
+    _count_copies(connection, event_id, {family: -copies for family, copies in gone.items()})
     for row in rows:
         _count(tally, row, -1, -int(row.is_first))
     return len(rows), {row.duplicate_of or row.id for row in rows if row.is_first}
+
+
+def _count_copies(connection: Connection, event_id: str, more: Mapping[str, int]) -> None:
+    """Add to the number of copies of each family."""
+    rows = [{"event_id": event_id, "id": family, "copies": copies} for family, copies in more.items()]
+    insert_rows(connection, family_table, rows, adding=("copies",))
 
 
 def _settle(connection: Connection, event_id: str, families: Collection[str], tally: Tally) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, func, literal_colu
 from app.adapters.bulk import insert_rows
 from app.adapters.database import micros, moment
 from app.adapters.records import Cell, Facets
-from app.adapters.schema import EVER, EVERY, messages, rollups
+from app.adapters.schema import EVER, EVERY, families, messages, rollups
 from app.core.types import Bucket, Count, Grain, Label
 
 _WIDTH: Final[Mapping[str, int]] = {"minute": 60_000_000, "hour": 3_600_000_000, "day": 86_400_000_000}
@@ -252,12 +252,25 @@ def check(connection: Connection, event_id: str) -> list[str]:
         for cell in sorted(stored.keys() | right.keys())
         if stored.get(cell, Count()) != right.get(cell, Count())
     ]
-    return [*differences, *_badly_led(connection, event_id)]
+    return [*differences, *_miscounted(connection, event_id), *_badly_led(connection, event_id)]
 
 
 def _name(cell: Cell) -> str:
     start = moment(cell.start).isoformat() if cell.grain != EVER else ""
     return " ".join(filter(None, (cell.grain, start, cell.source or "*", cell.country or "*", cell.label)))
+
+
+def _miscounted(connection: Connection, event_id: str) -> Iterable[str]:
+    copies = messages.c.duplicate_of
+    counted = select(families.c.id, families.c.copies).where(families.c.event_id == event_id, families.c.copies != 0)
+    again = select(copies, func.count()).where(messages.c.event_id == event_id, copies.is_not(None)).group_by(copies)
+    kept = {name: int(count) for name, count in connection.execute(counted)}
+    right = {name: int(count) for name, count in connection.execute(again)}
+    return [
+        f"copies of {name}: stored {kept.get(name, 0)}, recounted {right.get(name, 0)}"
+        for name in sorted(kept.keys() | right.keys())
+        if kept.get(name, 0) != right.get(name, 0)
+    ]
 
 
 def _badly_led(connection: Connection, event_id: str) -> Iterable[str]:

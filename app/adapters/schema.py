@@ -119,6 +119,17 @@ predictions = Table(
     sqlite_with_rowid=False,
 )
 
+families = Table(
+    "families",
+    metadata,
+    # How many stored messages have this `duplicate_of`: in a large family, counting them is slow.
+    Column("event_id", Id, _event_key(), nullable=False),
+    Column("id", Id, nullable=False),
+    Column("copies", BigInteger, nullable=False),
+    PrimaryKeyConstraint("event_id", "id"),
+    sqlite_with_rowid=False,
+)
+
 tombstones = Table(
     "tombstones",
     metadata,

@@ -19,7 +19,7 @@ from app.adapters import migrations
 from app.adapters.schema import metadata
 from app.adapters.store import Store
 from app.core.errors import StoreError
-from tests.adapters.builders import EVENT
+from tests.adapters.builders import EVENT, make, put
 
 
 def head() -> str | None:
@@ -108,6 +108,22 @@ def test_threads_may_migrate_different_databases(tmp_path: Path) -> None:
 def test_importing_the_revisions_does_nothing() -> None:
     for found in pkgutil.walk_packages(migrations.__path__, "app.adapters.migrations."):
         importlib.import_module(found.name)
+
+
+def test_copies_that_were_stored_before_they_were_counted_are_counted(empty_url: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", "app.adapters:migrations")
+    config.set_main_option("path_separator", "os")
+    with Store(empty_url) as store:
+        store.migrate()
+        store.put_event(EVENT)
+        put(store, make("a"), make("b", 1, duplicate_of="a"), make("c", 2, duplicate_of="a"), make("d", 3))
+        with store.engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.downgrade(config, "0002")
+        store.migrate()
+        assert [store.message(EVENT.id, id_).copies for id_ in "abcd"] == [2, 2, 2, 0]
+        assert store.check(EVENT.id) == []
 
 
 def test_the_revisions_lead_back(empty_url: str) -> None:

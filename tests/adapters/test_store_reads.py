@@ -140,9 +140,10 @@ def test_a_wrong_count_is_found(store: Store) -> None:
     with store.engine.begin() as connection:
         connection.execute(text("UPDATE rollups SET raw = 5 WHERE grain = 'hour' AND source = 'x' AND country = ''"))
         connection.execute(text("UPDATE messages SET is_first = (1 = 1)"))
+        connection.execute(text("UPDATE families SET copies = 7"))
     found = store.check(EVENT.id)
     assert "hour 2026-03-01T12:00:00+00:00 x * positive: stored Count(raw=5, distinct=1)" in "\n".join(found)
-    assert found[-1] == "copies of a: 2 of them are the first"
+    assert found[-2:] == ["copies of a: stored 7, recounted 1", "copies of a: 2 of them are the first"]
     assert {count.raw for count in store.recount(EVENT.id).values()} == {2}
     assert len(store.recount(EVENT.id)) == 16
 
