@@ -1,6 +1,6 @@
 """Look at the dashboard with moving data: `python -m tests.dashboard.demo PORT`.
 
-The main event is the sample's, moved so that its crisis began four hours ago, read by the model that is shipped;
+The main event is the sample's, moved so that its crisis has just begun, read by the model that is shipped;
 a second one is calm, a third has no messages yet. It takes about a minute to begin with.
 """
 
@@ -39,10 +39,8 @@ LUMEN: Final = Event("lumen-watch-launch", EVENT_NAME, EVENT_QUERY, read_budget=
 CALM: Final = Event("world-cup-final", "World Cup final", '"World Cup" final')
 QUIET: Final = Event("quiet", "A quiet event", "quiet")
 CONNECTORS: Final = {"x": "x_search", "news": "newsapi"}
-SINCE_START: Final = timedelta(hours=44.5)
-"""So long after the sample's beginning the demo begins: four hours into the crisis."""
-POST: Final = timedelta(hours=42)
-"""When the company's planned post came, as if nothing had happened."""
+SINCE_START: Final = timedelta(hours=41.5)
+"""So long after the sample's beginning the demo begins: an hour and a half into its crisis."""
 _TICK: Final = timedelta(minutes=20)
 _LABELLED: Final = 80
 
@@ -143,7 +141,7 @@ def _people(rig: Rig, begin: datetime) -> None:
         LUMEN.id,
         AnnotationDraft(at=keynote, until=keynote + timedelta(hours=3), kind="expected", text="Keynote", times=3),
     )
-    notes.add(LUMEN.id, AnnotationDraft(at=begin + POST, kind="statement", text="Our planned post: Wear the sun"))
+    notes.add(LUMEN.id, AnnotationDraft(at=begin + timedelta(hours=26), kind="statement", text="On sale"))
     lines = OUTPUT.read_text(encoding="utf-8").splitlines()
     meant = {row["id"]: row["intended_label"] for row in map(json.loads, lines)}
     for item in rig.service.feedback.queue(LUMEN.id, "ann", limit=_LABELLED).items:
@@ -153,11 +151,11 @@ def _people(rig: Rig, begin: datetime) -> None:
 
 
 def go_on(rig: Rig, ahead: Sequence[Record]) -> None:
-    """What came later, a message every two seconds, tested as it comes."""
+    """What came later, a message every ten seconds, tested as it comes."""
     detector = Detector(rig.store, now=now)
     pause = threading.Event()  # never set
     for record in ahead:
-        pause.wait(2)
+        pause.wait(10)
         message = replace(record.message, created_at=now())
         rig.put(replace(record, message=message), event=LUMEN, source=CONNECTORS[message.source])
         detector.test(LUMEN.id)
