@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
-from app.dashboard.markup import safe
+from app.dashboard.markup import safe, visible
 from app.dashboard.view import ANY, WINDOWS, View, country_name, source_name
 
 Choices: TypeAlias = Sequence[tuple[str, str]]
@@ -19,7 +19,7 @@ def choice(
 ) -> str:
     """A choice of one. `default` is what the URL leaves out; `clears` are the parameters that fall with a change."""
     options = "".join(
-        f'<option value="{safe(each)}"{" selected" if each == value else ""}>{safe(words)}</option>'
+        f'<option value="{safe(each)}"{" selected" if each == value else ""}>{safe(visible(words))}</option>'
         for words, each in choices
     )
     marks = f'data-name="{safe(name)}" data-default="{safe(default)}" data-clears="{safe(clears)}"'
@@ -49,7 +49,7 @@ def switch(name: str, label: str, on: bool, *, clears: str = "") -> str:
 def drawer(summary: str, fields: Iterable[str]) -> str:
     """Controls that a phone shows when asked, and a wide screen always. `summary` says what is chosen."""
     return (
-        f'<details class="ep-drawer"><summary>{safe(summary)}</summary>'
+        f'<details class="ep-drawer"><summary>{safe(visible(summary))}</summary>'
         f'<div class="ep-fields" role="group" aria-label="What is shown">{"".join(fields)}</div></details>'
     )
 

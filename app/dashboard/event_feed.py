@@ -16,7 +16,7 @@ from app.dashboard.downloads import links
 from app.dashboard.headline import empty, headline
 from app.dashboard.live import CANONICAL, Query
 from app.dashboard.marks import Marks, listing
-from app.dashboard.markup import go, notice, safe, there
+from app.dashboard.markup import go, isolated, notice, safe, there
 from app.dashboard.scope import Scope, Scopes, message_filter
 from app.dashboard.view import ANY, View
 from app.dashboard.why import Desk
@@ -114,14 +114,14 @@ class EventFeed:
         except NotFound:
             return MessagePage((), None), "The reasons have changed: this one is not among them any more."
         except InvalidInput as error:
-            return MessagePage((), None), f"These messages can't be shown: {safe(str(error))}."
+            return MessagePage((), None), f"These messages can't be shown: {isolated(str(error))}."
 
 
 def trouble(error: AppError) -> str:
     """A banner for what the service could not do: what it is, and what to do."""
     if isinstance(error, NotFound):
         return notice("error", "There is no such event any more.", "Choose another one above, or add it again.")
-    said = f"{safe(str(error))}. What you see is from before; trying again every second."
+    said = f"{isolated(str(error))}. What you see is from before; trying again every second."
     return notice("error", "The numbers can't be read right now.", said)
 
 
@@ -143,7 +143,7 @@ def _filters(scope: Scope) -> str:
     title = "Messages in the window"
     if view.statement:
         kind, _, what = view.statement.partition(":")
-        words = f"with <q>{safe(what)}</q>" if kind == "phrase" else f"of this {safe(kind)}"
+        words = f'with <q dir="auto">{safe(what)}</q>' if kind == "phrase" else f"of this {isolated(kind)}"
         every = replace(view, statement="", after="").to_query()
         all_of_them = go(every, "Show all", kind="ep-quiet", name="Show all messages of the window")
         return f"<h2>Messages {words} {all_of_them}</h2>"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from app.core.evidence import Concentration, Drivers, Phrase, Story
+from app.core.phrases import FALSE_DISCOVERY_RATE
 from app.core.types import CLASSES, Count, Label
 from app.dashboard.controls import choice
 from app.dashboard.markup import clock, day, figure, go, isolated, safe
@@ -165,8 +166,9 @@ def _basis(card: EvidenceCard) -> str:
         parts.append(_ground("phrases compared with the others", card.rest, None))
     if card.before:
         parts.append(_ground("compared with", card.before, card.label))
-    drivers = card.drivers
-    parts.append(f"{figure(drivers.tested)} phrases tested, false discovery rate 5 %; each author and text counts once")
+    drivers, rate = card.drivers, percent(FALSE_DISCOVERY_RATE)
+    tested = f"{figure(drivers.tested)} phrases tested, false discovery rate {rate}"
+    parts.append(f"{tested}; each author and text counts once")
     return f'<p class="ep-note">{_few(drivers.concentration)}{". ".join(parts)}.</p>'
 
 

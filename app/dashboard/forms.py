@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from app.dashboard.markup import safe
+from app.dashboard.markup import safe, visible
 from app.dashboard.view import written
 
 
@@ -30,7 +30,7 @@ def entry(name: str, label: str, *, wide: bool = False, **more: object) -> str:
 def options(name: str, label: str, choices: Sequence[tuple[str, str]], value: str = "") -> str:
     """A choice of one of (value, words)."""
     made = "".join(
-        f"<option{attributes({'value': each, 'selected': each == value})}>{safe(words)}</option>"
+        f"<option{attributes({'value': each, 'selected': each == value})}>{safe(visible(words))}</option>"
         for each, words in choices
     )
     return _labelled(label, f"<select{attributes({'name': name})}>{made}</select>", wide=False)

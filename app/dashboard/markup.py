@@ -48,8 +48,11 @@ def there(page: str, inner: str, **parameters: object) -> str:
 
 
 def spoken(sentence: str, now: datetime) -> str:
-    """A sentence of the service as HTML: escaped, its UTC times the reader's own, its sources as people call them."""
-    text = _SOURCES.sub(lambda found: source_name(found[0]), safe(sentence))
+    """A sentence of the service as HTML: escaped, its UTC times the reader's own, its sources as people call them.
+
+    What it quotes can turn nothing around: it keeps no direction characters.
+    """
+    text = _SOURCES.sub(lambda found: source_name(found[0]), safe(_BIDI.sub("", sentence)))
     pieces, at, first = [], 0, None
     for found in _TIMES.finditer(text):
         begins = found[5] is not None  # "from 22 Nov 13:40 to 14:03 UTC": the date is that of both

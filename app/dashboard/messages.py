@@ -46,7 +46,7 @@ def card(item: StoredMessage) -> str:
     kind = (item.feedback.verdict if item.feedback else item.label).replace("_", "-")
     text = message.text[:_LONGEST]
     more = len(message.text) - len(text)
-    cut = f' <span class="ep-cut">… {figure(more)} more characters</span>' if more else ""
+    cut = f'<p class="ep-cut">… {figure(more)} more characters</p>' if more else ""
     meta = [
         f'<span class="ep-label"><i class="ep-dot ep-{kind}" aria-hidden="true"></i>{_said(item)}</span>',
         isolated(source_name(message.source)),
@@ -61,7 +61,7 @@ def card(item: StoredMessage) -> str:
     foot = "".join(f"<li>{part}</li>" for part in meta)
     return (
         f'<article class="ep-card ep-edge-{kind}" data-key="{safe(message.id)}" tabindex="0">'
-        f'<p class="ep-text" dir="auto">{safe(text)}{cut}</p><ul class="ep-meta">{foot}</ul></article>'
+        f'<p class="ep-text" dir="auto">{safe(text)}</p>{cut}<ul class="ep-meta">{foot}</ul></article>'
     )
 
 

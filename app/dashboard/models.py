@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,12 @@ from pydantic import ValidationError
 
 from app.adapters.artifact import MANIFEST, Manifest
 from app.adapters.benchmarks import Benchmark, Compared, Measured, Side, newest
+from app.adapters.confusion import LabelledSet, read_confusion
+from app.core.errors import ModelNotFound
 from app.core.significance import Interval
 from app.dashboard.headline import empty
-from app.dashboard.markup import day, figure, isolated, safe
+from app.dashboard.markup import day, figure, isolated, notice, safe
+from app.dashboard.model_quality import quality
 from app.dashboard.shell import html, opened
 from app.dashboard.tables import table
 
@@ -30,19 +33,27 @@ _PARITY: Mapping[str, tuple[str, Callable[[float], str]]] = {
     "speed": ("Speed", lambda value: f"{value:.1f} times"),
 }
 _LANGUAGES = {"en": "English"}
+_READ_AS = (
+    '<p class="ep-note">With 95 % intervals, which are the sampling error alone. Guessing finds a third of each label; '
+    "on texts unlike these sets it may be worse.</p>"
+)
 _COMMAND = "python -m pipelines.benchmark --url http://127.0.0.1:8000"
 
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """What the page rests on: the folder of the model that is configured to serve, and the state folder."""
+    """What the page rests on: the folder of the model that is configured to serve, and the state folder.
+
+    `arms` is what is told of the versions that score the messages, as HTML; without it that is nothing.
+    """
 
     model_dir: Path
     state_dir: Path
+    arms: Callable[[], str] = str
 
     def html(self) -> str:
         """The page as it is now."""
-        return _model(self.model_dir) + benchmark(newest(self.state_dir))
+        return _model(self.model_dir) + self.arms() + benchmark(newest(self.state_dir))
 
 
 def add_page(blocks: gr.Blocks, models: Models) -> None:
@@ -60,35 +71,41 @@ def _model(folder: Path) -> str:
         step = "set <code>EVENTPULSE_MODEL_DIR</code> to a model folder, then restart."
         said = f"{isolated(str(path))} can’t be read: {step}"
         return empty("No model.", said)
-    return model(manifest)
+    try:
+        known = read_confusion(folder)
+    except ModelNotFound as error:
+        return model(manifest) + notice("error", "Its quality by labelled set can’t be read.", isolated(f"{error}."))
+    return model(manifest, known.sets if known else ())
 
 
-def model(manifest: Manifest) -> str:
-    """What serves, by its manifest."""
+def model(manifest: Manifest, sets: Sequence[LabelledSet] = ()) -> str:
+    """What serves, by its manifest, and how good it is on labelled sets."""
     languages = ", ".join(_LANGUAGES.get(each, each) for each in manifest.languages)
     basis = [
         f"version {isolated(manifest.version)}",
         f"{manifest.precision} weights",
-        f"{safe(languages)}, up to {manifest.max_tokens} tokens a message",
+        f"{isolated(languages)}, up to {manifest.max_tokens} tokens a message",
     ]
     if made := manifest.provenance.get("made_at"):
-        basis.append(f"made {safe(made[:10])}")
+        basis.append(f"made {isolated(made[:10])}")
     if base := manifest.provenance.get("base"):
         basis.append(f"fitted from {isolated(base)}")
     scores = table(
         "Scores of the model",
         ("Measured", "Score"),
-        ((safe(score_name(name)), f"{value:.3f}") for name, value in manifest.scores.items()),
+        ((isolated(score_name(name)), f"{value:.3f}") for name, value in manifest.scores.items()),
     )
     known = [(words, form(manifest.parity[key])) for key, (words, form) in _PARITY.items() if key in manifest.parity]
     parity = table("The weights that serve beside full precision", ("Beside full precision", "Measured"), known)
+    by_set = f'<section class="ep-bench"><h2>Quality</h2>{quality(sets)}{_READ_AS}</section>' if sets else ""
     return (
         f'<section class="ep-headline"><h1><strong>{isolated(manifest.name)}</strong> '
         '<span class="ep-rest">classifies the messages: negative, neutral or positive.</span></h1>'
-        f'<p class="ep-basis">{_dotted(basis)}</p></section>'
-        f'<div class="ep-figures"><section><h2>Quality</h2>{scores}'
+        f'<p class="ep-basis">{_dotted(basis)}</p></section>{by_set}'
+        f'<div class="ep-figures"><section><h2>{"Scores when it was made" if sets else "Quality"}</h2>{scores}'
         '<p class="ep-note">Macro recall is the mean of the recalls of the three labels; guessing gives 0.333.</p>'
-        f"</section><section><h2>Precision</h2>{parity or _none('The model folder does not say.')}</section></div>"
+        f"</section><section><h2>The weights that serve</h2>{parity or _none('The model folder does not say.')}"
+        "</section></div>"
     )
 
 
@@ -150,7 +167,7 @@ def _basis(found: Benchmark) -> str:
     parts = [
         day(found.made_at),
         f"model {isolated(found.model)}",
-        safe(about.hardware),
+        isolated(about.hardware),
         f"{about.threads} threads a side",
         f"{about.pairs} pairs of turns of {about.seconds:g} s",
         f"load average {about.load[0]:.1f} before, {about.load[1]:.1f} at most",
@@ -187,7 +204,7 @@ def _ratio(ratio: Interval) -> str:
 
 
 def _measured(found: Benchmark, each: Measured) -> list[str]:
-    failed = ", ".join(f"{figure(number)} {safe(kind)}" for kind, number in each.failures.items()) or "0"
+    failed = ", ".join(f"{figure(number)} {isolated(kind)}" for kind, number in each.failures.items()) or "0"
     times = [f"{value:,.1f} ms" for value in (each.p50_ms, each.p95_ms, each.p99_ms)]
     words = safe(found.scenarios.get(each.scenario, each.scenario))
     return [safe(found.title(each.side)), words, figure(round(each.rate)), *times, failed]
@@ -197,9 +214,9 @@ def _side(each: Side) -> list[str]:
     memory = NONE if each.memory_mb is None else f"{each.memory_mb:,.0f} MB"
     if each.core_memory_mb:
         memory += f" ({each.core_memory_mb:,.0f})"
-    backend = f' <span class="ep-sure">{safe(each.backend)}</span>' if each.backend else ""
+    backend = f' <span class="ep-sure">{isolated(each.backend)}</span>' if each.backend else ""
     return [
-        f"{safe(each.title)}{backend}",
+        f"{isolated(each.title)}{backend}",
         memory,
         NONE if each.startup_s is None else f"{each.startup_s:.0f} s",
         NONE if each.cost_batch is None else f"{each.cost_batch:.3f}",
@@ -217,7 +234,9 @@ def _foot(found: Benchmark) -> str:
     if found.hop_ms is not None:
         said = f"{found.hop_ms.value:.1f} ms ({found.hop_ms.low:.1f}–{found.hop_ms.high:.1f})"
         lines.append(f"A lone caller waits {said} longer over HTTP than for the model in the same process.")
-    lines += [f"Left out: {safe(found.title(side))}: {safe(reason)}." for side, reason in found.left_out.items()]
+    lines += [
+        f"Left out: {isolated(found.title(side))}: {isolated(reason)}." for side, reason in found.left_out.items()
+    ]
     return "".join(f'<p class="ep-note">{line}</p>' for line in lines)
 
 

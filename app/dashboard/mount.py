@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import gradio as gr
@@ -20,6 +21,7 @@ from app.dashboard import (
     incident_actions,
     incidents_page,
     map_page,
+    model_arms,
     models,
     overview_page,
     sources_page,
@@ -91,7 +93,8 @@ def pages(service: Service, settings: Settings, now: Callable[[], datetime]) -> 
     compare_page.add_page(blocks)
     incidents_page.add_page(blocks, actions)
     feedback_page.add_page(blocks, service)
-    models.add_page(blocks, models.Models(settings.model_dir, settings.state_dir))
+    told = models.Models(settings.model_dir, settings.state_dir, partial(model_arms.arms, service))
+    models.add_page(blocks, told)
     sources_page.add_page(blocks)
     return blocks
 

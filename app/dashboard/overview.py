@@ -59,7 +59,7 @@ def banner(rows: Sequence[Row], now: datetime) -> str:
             link = there("incidents", f"incident {incident.number}", event=event.id, incident=incident.number)
             needs.append(f"{isolated(event.name)}: {link}, {incident.severity}, has no verdict yet")
         needs += [
-            f"{isolated(event.name)}: {there('sources', safe(source_name(status.source)), event=event.id)}, "
+            f"{isolated(event.name)}: {there('sources', isolated(source_name(status.source)), event=event.id)}, "
             f"{_NEEDS[status.state]}"
             for status in row.statuses.sources
             if status.state in _NEEDS

@@ -97,7 +97,7 @@ def table(statuses: Statuses, event: Event, rates: Mapping[str, float] | None = 
 
 def _row(status: SourceStatus, event: Event, rate: float | None) -> tuple[str, ...]:
     tone = _TONES.get(status.state, "bad")
-    said = ". ".join(part for part in (safe(status.detail), safe(next_step(status))) if part)
+    detail = isolated(status.detail.rstrip(". ")) + ". " if status.detail.strip(". ") else ""
     lag = f"{duration(status.lag_s)} behind" if status.lag_s is not None else NONE
     late = status.state in READING and status.lag_s is not None and status.lag_s > LATE_S
     return (
@@ -110,7 +110,7 @@ def _row(status: SourceStatus, event: Event, rate: float | None) -> tuple[str, .
         billed(status, event),
         figure(status.errors),
         figure(status.dead_letters),
-        f'<span class="ep-step">{said}</span>',
+        f'<span class="ep-step">{detail}{safe(next_step(status))}</span>',
     )
 
 
@@ -130,12 +130,14 @@ def dead_letters(page: DeadLetterPage, view: View) -> str:
 
 def _letter(letter: DeadLetter) -> str:
     payload = letter.payload[:_LONGEST]
-    cut = f"… {figure(len(letter.payload) - _LONGEST)} more characters" if len(letter.payload) > _LONGEST else ""
+    more = len(letter.payload) - len(payload)
+    cut = f'<p class="ep-note">… {figure(more)} more characters</p>' if more else ""
     when = f"{day(letter.at)}, " if letter.at else ""
+    stage = _STAGES.get(letter.stage) or isolated(letter.stage)
     return (
-        f"<li><b>{isolated(source_name(letter.source))}</b>, {when}{_STAGES.get(letter.stage, safe(letter.stage))}: "
-        f"{safe(letter.reason)}<details><summary>The record</summary>"
-        f'<pre dir="auto">{safe(payload)}{cut}</pre></details></li>'
+        f"<li><b>{isolated(source_name(letter.source))}</b>, {when}{stage}: "
+        f"{isolated(letter.reason)}<details><summary>The record</summary>"
+        f'<pre dir="auto">{safe(payload)}</pre>{cut}</details></li>'
     )
 
 

@@ -14,7 +14,7 @@ from app.dashboard.controls import choice, drawer
 from app.dashboard.event_feed import trouble
 from app.dashboard.headline import empty
 from app.dashboard.live import CANONICAL, Query
-from app.dashboard.markup import isolated, safe
+from app.dashboard.markup import isolated, notice, safe
 from app.dashboard.view import View
 from app.service import Service
 
@@ -59,8 +59,11 @@ class SourcesFeed:
     def panels(self, query: Query) -> Mapping[str, str]:
         """All panels of the page. Raises AppError."""
         events = {summary.event.id: summary.event for summary in self._service.events()}
-        view = View.from_query(query)
+        view, banner = View.from_query(query), ""
         if view.event not in events:
+            if view.event and events:
+                said = f"“{isolated(view.event)}” is not watched (any more). These are the sources of all events."
+                banner = notice("stale", "No such event.", said)
             view = View()
         choices = [("All events", ""), *((event.name, event.id) for event in events.values())]
         control = choice("event", "Event", choices, view.event, default="", clears="after")
@@ -70,7 +73,7 @@ class SourcesFeed:
             tables = empty("Nothing is watched yet.", '<a href="./#ep-form">Add an event</a> to see its sources here.')
         return {
             CANONICAL: view.to_query(),
-            "banner": "",
+            "banner": banner,
             "controls": drawer(events[view.event].name if view.event else "All events", [control]) if events else "",
             "sources": tables,
             "dead": self._dead(view) if view.event else "",

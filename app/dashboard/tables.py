@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from app.dashboard.markup import safe
+from app.dashboard.markup import safe, visible
 
 
 def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -22,6 +22,6 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> s
     names = "".join(f'<th role="columnheader" scope="col">{safe(name)}</th>' for name in head)
     kind = "ep-plain ep-two" if len(head) == 2 else "ep-plain"
     return (
-        f'<table class="{kind}" role="table"><caption class="ep-hidden">{safe(caption)}</caption>'
+        f'<table class="{kind}" role="table"><caption class="ep-hidden">{safe(visible(caption))}</caption>'
         f'<thead role="rowgroup"><tr role="row">{names}</tr></thead><tbody role="rowgroup">{body}</tbody></table>'
     )

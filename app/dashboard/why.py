@@ -13,7 +13,7 @@ from app.core.errors import AppError
 from app.core.types import Label
 from app.dashboard.evidence_card import card_html, chooser
 from app.dashboard.live import Query
-from app.dashboard.markup import notice, safe
+from app.dashboard.markup import isolated, notice
 from app.dashboard.scope import Scope, Scopes
 from app.dashboard.view import ANY, View
 from app.service import Service
@@ -89,4 +89,4 @@ class WhyFeed:
 
     def failed(self, error: AppError) -> Mapping[str, str]:
         """The reasons could not be found."""
-        return {"why": notice("error", "The reasons can't be found right now.", f"{safe(str(error))}.")}
+        return {"why": notice("error", "The reasons can't be found right now.", f"{isolated(str(error))}.")}

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from html import unescape
 
 import pytest
 
-from app.dashboard.markup import spoken, there, visible
+from app.dashboard.markup import isolated, notice, safe, spoken, there, visible
 from tests.dashboard.rig import NOON
+from tests.fakes.hostile import PAYLOADS
 
 
 def times(html: str) -> list[str]:
@@ -41,3 +44,17 @@ def test_what_goes_into_a_chart_is_one_visible_line() -> None:
 
 def test_a_link_to_another_page_is_inert_whatever_its_parameters() -> None:
     assert there("event", "x", event='"><b>&') == '<a href="event?event=%22%3E%3Cb%3E%26">x</a>'
+
+
+@pytest.mark.parametrize(
+    "make", [safe, isolated, lambda text: spoken(text, NOON), lambda text: notice("calm", text, "")]
+)
+def test_no_text_becomes_markup(make: Callable[[str], str]) -> None:
+    for text in PAYLOADS:
+        html = make(text)
+        assert set(re.findall(r"<(\w+)", html)) <= {"bdi", "div", "strong", "span", "time"}
+        assert visible(text) in visible(unescape(re.sub(r"</?(?:bdi|div|strong|span|time)[^>]*>", "", html)))
+
+
+def test_what_a_sentence_quotes_turns_nothing_around() -> None:
+    assert spoken("“\u202egnp.exe\u2067” grew", NOON) == "“gnp.exe” grew"

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from app.adapters.artifact import MANIFEST, Manifest
 from app.adapters.benchmarks import folder_for, write_results
+from app.adapters.confusion import LabelledSet
 from app.dashboard.models import Models, benchmark, model, score_name
 from app.dashboard.mount import dashboard_app
 from tests.dashboard.rig import Rig
@@ -28,7 +29,7 @@ MODEL = Manifest(
 
 
 def words(html: str) -> str:
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", re.sub("</?bdi>", "", html)))
 
 
 def test_the_model_says_what_it_is_and_how_good() -> None:
@@ -112,3 +113,23 @@ def test_the_dashboard_has_the_page(rig: Rig) -> None:
     gradio = next(route for route in asyncio.run(made()).routes if hasattr(getattr(route, "app", None), "get_blocks"))
     pages = [(path, name) for path, name, *_ in gradio.app.get_blocks().pages]
     assert ("models", "Models") in pages
+
+
+def test_quality_is_told_by_set_with_intervals_and_what_it_rests_on() -> None:
+    small = LabelledSet(name="<b>small", sha256="", counts=((3, 1, 0), (0, 0, 0), (1, 1, 2)))
+    large = LabelledSet(name="large", sha256="", counts=((80, 10, 10), (20, 60, 20), (5, 5, 90)))
+    said = words(model(MODEL, (small, large)))
+    assert "it finds 62 to 77 % , by where the texts are from: 2 labelled sets, 308 texts" in said.replace(
+        "\u00a0", " "
+    )
+    rows = said.replace("\u00a0", " ").split("Mean of the three ")[1]
+    assert re.match(r"large 300 80 % \(71-87\) 60 % \(50-69\) 90 % \(83-94\) 77 % \(7\d-8\d\)", rows)
+    assert "&lt;b&gt;small 8 75 % (30-95) none in it 50 % (15-85) 62 %" in rows
+
+
+def test_a_folder_without_its_matrices_says_so(tmp_path: Path) -> None:
+    known = MODEL.model_copy(update={"files": {"confusion.json": "0" * 64}})
+    (tmp_path / MANIFEST).write_text(known.model_dump_json())
+    html = Models(tmp_path, tmp_path).html()
+    assert "can’t be read" in html
+    assert "Macro recall, validation" in html

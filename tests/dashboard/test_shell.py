@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from app.dashboard.controls import choice, drawer, narrowing, search, switch
+from app.dashboard.forms import options
 from app.dashboard.mount import dashboard_app
 from app.dashboard.shell import PAGES, navigation
 from app.dashboard.theme import SCRIPTS, STYLES
@@ -57,6 +58,17 @@ def test_controls_name_what_they_set_and_are_inert() -> None:
     assert "<script" not in html
     assert 'data-name="event" data-default="*" data-clears="source"' in html
     assert " checked" in html
+
+
+def test_what_can_be_chosen_turns_nothing_around() -> None:
+    turned = "\u202egnp.exe\u2066 (5 UTC)"
+    made = (
+        choice("event", "Event", [(turned, "e")], "e"),
+        options("event", "Event", [("e", turned)]),
+        drawer(turned, ()),
+    )
+    for html in made:
+        assert ">gnp.exe (5 UTC)<" in html
 
 
 def test_a_choice_that_is_gone_stays_while_it_is_chosen() -> None:

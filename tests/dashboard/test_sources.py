@@ -39,7 +39,7 @@ def test_a_missing_key_is_one_readable_text_under_the_connectors_name() -> None:
     missing = SourceStatus("e", "x_stream", SourceState.NOT_CONNECTED, "EVENTPULSE_X_BEARER_TOKEN is not set")
     html = table(Statuses((missing,), 0), EVENT)
     assert "X live stream" in html
-    assert "is not set. Set EVENTPULSE_X_BEARER_TOKEN in the environment" in html
+    assert "is not set</bdi>. Set EVENTPULSE_X_BEARER_TOKEN in the environment" in html
 
 
 def test_dead_letters_are_pointed_at() -> None:
@@ -62,6 +62,11 @@ def test_the_table_shows_lag_and_escapes_details() -> None:
     html = table(Statuses((late, hostile), 3), EVENT)
     assert "15 min behind" in html
     assert "<img" not in html
+
+
+def test_the_trouble_of_a_source_is_a_sentence_of_its_own_and_turns_nothing_around() -> None:
+    html = table(Statuses((SourceStatus("e", "newsapi", SourceState.NOT_CONNECTED, "\u202eno key."),), 0), EVENT)
+    assert "<bdi>\u202eno key</bdi>. Set EVENTPULSE_NEWSAPI_KEY" in html
 
 
 def test_no_source_yet_is_said() -> None:
@@ -94,6 +99,14 @@ def test_without_an_event_the_sources_of_all_are_shown(rig: Rig) -> None:
     assert "Another &lt;event&gt;" in shown["sources"]
     assert shown["dead"] == ""
     assert "EVENTPULSE_X_BEARER_TOKEN" in shown["connect"]
+
+
+def test_an_unknown_event_is_said_and_all_are_shown(rig: Rig) -> None:
+    rig.watch()
+    shown = SourcesFeed(rig.service, rig.clock).panels({"event": "<b>gone"})
+    assert "<bdi>&lt;b&gt;gone</bdi>” is not watched" in shown["banner"]
+    assert "Apple Vision Pro launch" in shown["sources"]
+    assert shown["query"] == ""
 
 
 def test_dead_letters_are_readable_and_inert_page_by_page(rig: Rig) -> None:

@@ -71,7 +71,7 @@ def test_the_card_says_what_it_rests_on(filled: Rig) -> None:
     html = why(filled, LAST_HOUR)
     assert "Explained: 102 messages" in html
     assert "compared with: 299 messages" in html
-    assert "false discovery rate 5 %" in html
+    assert "false discovery rate 10 %" in html
 
 
 def test_nothing_that_people_wrote_is_markup(filled: Rig) -> None:

@@ -10,6 +10,7 @@
   const feeds = new Map(); // by name: { names, every, timer, asking, failures }
   let generation = 0;
   let lost = null; // since when the server has not answered
+  let told = ""; // why the address was put right: it stays until the reader goes on
 
   // Patching: what is the same stays, so focus, selection, scroll positions and open drawers do too.
   const key = (node) => node.dataset?.key ?? (node.id || null);
@@ -66,6 +67,9 @@
   };
   const moved = () => {
     generation += 1;
+    panels.delete("query"); // the answer is to say how this one was understood, also where that is as before
+    if (told) panels.delete("banner");
+    told = "";
     carry();
     document.body.classList.add("ep-moving");
     ep.refresh();
@@ -85,8 +89,9 @@
     }
   };
   const take = (answer) => {
+    if (answer.query && answer.query[1] !== query()) told = answer.banner?.[1] ?? told;
     for (const [name, [digest, text]] of Object.entries(answer)) {
-      panels.set(name, { digest, text });
+      panels.set(name, { digest, text: name === "banner" ? text || told : text });
       if (name !== "query") show(name);
       else if (text !== query()) {
         const url = new URL(window.location.href);
