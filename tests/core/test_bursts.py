@@ -98,10 +98,10 @@ def test_fewer_messages_and_fewer_negatives_are_nothing(learnt: SeriesTests) -> 
 
 def test_when_it_is_over_the_signals_end(learnt: SeriesTests) -> None:
     assert firing(fed(learnt, surge(NOW, 4, 40 * RATE, share=0.9))) == {Kind.VOLUME, *NEGATIVE}
-    fed(learnt, steady(NOW + 4, 2 * HOUR, rate=RATE))
-    rest = fed(learnt, steady(NOW + 4 + 2 * HOUR, DAY // 2, rate=RATE))
+    fed(learnt, steady(NOW + 4, HOUR, rate=RATE))
+    rest = fed(learnt, steady(NOW + 4 + HOUR, DAY // 2, rate=RATE))
     assert Kind.VOLUME not in {signal.kind for signal in rest}
-    assert firing(fed(learnt, steady(NOW + 4 + 2 * HOUR + DAY // 2, DAY // 2, rate=RATE))) == set()
+    assert firing(fed(learnt, steady(NOW + 4 + HOUR + DAY // 2, DAY // 2, rate=RATE))) == set()
 
 
 def test_signals_of_one_run_share_its_beginning_and_a_new_run_has_its_own(learnt: SeriesTests) -> None:
@@ -311,7 +311,7 @@ def test_a_look_sees_a_source_that_is_switched_on() -> None:
 # What is kept
 
 
-@pytest.mark.parametrize(("rate", "spread"), [(0.01, 0.0), (37.0, 0.5), (123_456.0, 0.9)])
+@pytest.mark.parametrize(("rate", "spread"), [(0.01, 0.0), (123_456.0, 0.9)])
 def test_ten_thousand_steps_leave_at_most_a_kilobyte(rate: float, spread: float) -> None:
     tests = made()
     fed(tests, chatter(8, 10_000, rate=rate, spread=spread))

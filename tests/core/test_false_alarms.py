@@ -10,7 +10,7 @@ from scipy.stats import poisson
 from app.core.watch import Rule, replay
 from tests.core.ticks import WEEK, chatter
 
-CHATTER = {"steady": 0.0, "by the hour": 0.3}
+CHATTER = {"steady": 0.0, "by the hour": 0.6}
 WEEKS = 3
 STREAMS = 2
 DIALS = (0.5, 10.0)

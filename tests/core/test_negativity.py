@@ -56,7 +56,7 @@ def test_the_surprise_bounds_the_tail_of_the_binomial(counted: tuple[int, int], 
 
 @pytest.mark.parametrize(("n", "usual"), [(20, 0.2), (500, 0.05), (500, 0.5), (3_000, 0.9)])
 def test_the_bound_is_near_the_tail(n: int, usual: float) -> None:
-    negative = next(k for k in range(n + 1) if binom.sf(k - 1, n, usual) < 1e-9)
+    negative = int(binom.isf(1e-9, n, usual)) + 1
     assert share_surprise(negative, n, usual) > 7
 
 

@@ -77,9 +77,7 @@ def test_the_surprise_bounds_the_tail_of_the_negative_binomial(mean: float, disp
 
 @pytest.mark.parametrize(("mean", "dispersion"), [(1.0, 1.5), (20.0, 1.05), (20.0, 3.0), (20.0, 15.0), (400.0, 30.0)])
 def test_the_bound_is_near_the_tail(mean: float, dispersion: float) -> None:
-    count = math.ceil(mean)
-    while tail(count, mean, dispersion) > 1e-9:
-        count += 1
+    count = int(nbinom.isf(1e-9, mean / (dispersion - 1), 1 / dispersion)) + 1
     assert count_surprise(count, mean, dispersion * mean) > 6
 
 
@@ -153,7 +151,7 @@ def test_a_part_of_the_messages_is_compared_with_that_part_of_the_usual() -> Non
     level = Learner().take(poisson(100, WEEK)).level
     fifth = [0.2 * mean for mean in level.means]
     assert level.surprises(fifth, 0.2) == NOTHING
-    assert all(found > 0 for found in level.surprises([10 * mean for mean in fifth], 0.2))
+    assert all(found > 0 for found in level.surprises([3 * mean for mean in fifth], 0.2))
 
 
 def test_a_level_that_was_saved_goes_on_as_if_nothing_had_been() -> None:

@@ -18,7 +18,7 @@ from app.core.watch import ALL_KINDS, Rule, Watch, replay
 from tests.core.ticks import DAY, HOUR, STEP, WEEK, put_in, steady, surge, tick, time_of
 
 RATE = 20
-NOW = 2 * WEEK  # the step at which two weeks of steady chatter were learnt
+NOW = WEEK  # the step at which a week of steady chatter was learnt
 
 Steps = Sequence[dict[str, Tick]]
 
@@ -48,7 +48,7 @@ def _learnt() -> Watch:
 
 @pytest.fixture
 def watch() -> Watch:
-    """A watch that knows two weeks of steady chatter of two sources."""
+    """A watch that knows a week of steady chatter of two sources."""
     return copy.deepcopy(_learnt())
 
 
