@@ -8,12 +8,12 @@ with each of twelve rises at one moment of it: odds x 1.5 to x 4, for 10 to 60 m
 proportion to the messages. The detector is the product's, with its default rule. A rise is found when people are told
 of more negatives in its steps or in the one after. Beside it, with as many false alarms on the same streams:
 
-- a fixed threshold of the share in the last 5, 15, 30 or 60 minutes, whichever is best at odds x 2, once with the best
-  threshold of each stream and once, as tools have it, with one for all of them;
+- a fixed threshold of the share in the last 5, 15, 30 or 60 minutes, of 20 or 100 messages at least, whichever is best
+  at odds x 2: once with the best threshold of each stream and once, as tools have it, with one for all of them;
 - an oracle: the exact binomial test that knows the true share of every step and looks at 10, 30 and 60 minutes. It
   knows what no detector can, so what it does not find is hardly to be found.
 
-Prints one line of JSON; exits with 1 when a target is missed on the stated stream. Parameters of the detector are tuned
+Prints one line of JSON; exits with 1 when a target is missed at the stated rate. Parameters of the detector are tuned
 on seeds from 1000 on (`--first-seed 1000`) and reported on 0 to 199.
 """
 
@@ -41,7 +41,7 @@ from app.core.watch import Rule, Watch
 from benchmarks.event_streams import Ints, say
 from benchmarks.spike_streams import DAY, WEEK, Airlines, Election, Floats, Maker, Stream
 
-STATED: Final = "election 2400/h"
+STATED: Final = "2400/h"
 MOST_FALSE_ALARMS: Final = 1.0  # a week
 LEAST_FOUND: Final = 0.9  # at odds x 2
 MOST_DELAY: Final = 2.0  # steps
@@ -51,9 +51,9 @@ RATES: Final = (2400, 1200, 600, 300)
 ODDS: Final = (1.5, 2.0, 3.0, 4.0)
 MINUTES: Final = (10, 30, 60)
 FIXED: Final = (1, 3, 6, 12)  # steps
+FIXED_LEAST: Final = (20, 100)  # messages in the window, for a fixed threshold to look
 ORACLE: Final = tuple(minutes // 5 for minutes in MINUTES)  # steps
 _NEGATIVE: Final = frozenset({Kind.NEGATIVE_SHARE, Kind.NEGATIVE_COUNT})
-_LEAST_FOR_SHARE: Final = 20  # messages in the window, for a fixed threshold to look
 _LONGEST: Final = 12  # steps
 _MOST: Final = 300.0  # decades
 
@@ -61,12 +61,12 @@ Rise: TypeAlias = tuple[float, int]  # odds and minutes
 Judge: TypeAlias = Callable[[Ints, Ints, Floats], Floats]
 
 
-def share_in(steps: int) -> Judge:
+def share_in(steps: int, least: int) -> Judge:
     """The negative share of the last steps at each step; 0 where there are too few messages."""
 
     def judge(scored: Ints, negative: Ints, share: Floats) -> Floats:
         n, x = _last(scored, steps), _last(negative, steps)
-        return np.where(n >= _LEAST_FOR_SHARE, x / np.maximum(n, 1), 0.0)
+        return np.where(n >= least, x / np.maximum(n, 1), 0.0)
 
     return judge
 
@@ -85,7 +85,10 @@ def _last(counts: Ints | Floats, steps: int) -> Floats:
     return np.convolve(counts, np.ones(steps), mode="full")[: len(counts)]
 
 
-JUDGES: Final[dict[str, Judge]] = {**{f"{5 * steps} minutes": share_in(steps) for steps in FIXED}, "oracle": oracle}
+JUDGES: Final[dict[str, Judge]] = {
+    **{f"{5 * steps} minutes, {least} messages": share_in(steps, least) for steps in FIXED for least in FIXED_LEAST},
+    "oracle": oracle,
+}
 
 
 @dataclass(frozen=True)
@@ -252,21 +255,21 @@ def overall(seen: dict[str, list[Seen]]) -> dict[str, object]:
 
 
 def missed(seen: dict[str, list[Seen]]) -> list[str]:
-    """The targets that are missed: on the stated stream, and against one fixed threshold on all streams together."""
+    """The targets that are missed: at the stated rate, and against the best fixed threshold of each stream."""
     misses = []
-    if STATED in seen:
-        stated = seen[STATED]
-        raised = sum(each.opened.total() for each in stated) / len(stated)
-        if raised > MOST_FALSE_ALARMS:
-            misses.append(f"{STATED}: {raised:.2f} false alarms a week of {MOST_FALSE_ALARMS}")
-        if found(stated, 2.0) < LEAST_FOUND:
-            misses.append(f"{STATED}: {found(stated, 2.0):.3f} found at odds x 2 of {LEAST_FOUND}")
-        if delay_of(stated, 2.0) > MOST_DELAY:
-            misses.append(f"{STATED}: a median delay of {delay_of(stated, 2.0)} steps of {MOST_DELAY}")
-    everything = [each for one in seen.values() for each in one]
-    ours, theirs = found(everything, 2.0), found_by(everything, fixed(everything), 2.0)
+    for name, one in seen.items():
+        if STATED in name:
+            raised = sum(each.opened.total() for each in one) / len(one)
+            if raised > MOST_FALSE_ALARMS:
+                misses.append(f"{name}: {raised:.2f} false alarms a week of {MOST_FALSE_ALARMS}")
+            if found(one, 2.0) < LEAST_FOUND:
+                misses.append(f"{name}: {found(one, 2.0):.3f} found at odds x 2 of {LEAST_FOUND}")
+            if delay_of(one, 2.0) > MOST_DELAY:
+                misses.append(f"{name}: a median delay of {delay_of(one, 2.0)} steps of {MOST_DELAY}")
+    ours = statistics.mean(found(one, 2.0) for one in seen.values())
+    theirs = statistics.mean(found_by(one, fixed(one), 2.0) for one in seen.values())
     if ours < LEAST_TIMES_FIXED * theirs:
-        misses.append(f"{ours:.3f} found at odds x 2, a fixed threshold {theirs:.3f}: not {LEAST_TIMES_FIXED} times")
+        misses.append(f"{ours:.3f} found at odds x 2, by fixed thresholds {theirs:.3f}: not {LEAST_TIMES_FIXED} times")
     return misses
 
 

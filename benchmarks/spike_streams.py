@@ -1,8 +1,8 @@
 """Streams of two weeks made of recorded messages, with rises of the negative share of a known size put in.
 
-Two kinds. `election`: real messages in real order within half hours, thinned to a rate; the share is steady.
-`airlines`: a week with its real rhythm and with the real drift of its share, a fifth and more between day and night.
-The labels are those of the product's own model, so its errors are in both the usual and the risen share.
+Two kinds. `Election`: real messages in real order within half hours, thinned to a rate; the share is steady, at 61 %.
+`Airlines`: a week with its real rhythm and with the real drift of its share, between 34 and 58 % (mean 45). The
+labels are those of the product's own model, so its errors are in both the usual and the risen share.
 """
 
 from __future__ import annotations
