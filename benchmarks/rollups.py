@@ -44,18 +44,18 @@ def say(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
 
 
-def pages(total: int, seed: int) -> Iterator[list[Record]]:
+def pages(total: int, seed: int, model: str) -> Iterator[list[Record]]:
     """Messages in the order of their times, spread evenly over the window."""
     rng = random.Random(seed)
     step = WINDOW / total
     for first in range(0, total, PAGE):
         page = []
         for number in range(first, min(first + PAGE, total)):
-            page.append(_record(rng, number, START + step * number))
+            page.append(_record(rng, number, START + step * number, model))
         yield page
 
 
-def _record(rng: random.Random, number: int, at: datetime) -> Record:
+def _record(rng: random.Random, number: int, at: datetime, model: str) -> Record:
     id_ = f"x:{1_900_000_000_000_000_000 + number * 4_194_304 + rng.randrange(4_194_304)}"
     words = " ".join(rng.choices(WORDS, k=20))
     message = Message(
@@ -70,16 +70,16 @@ def _record(rng: random.Random, number: int, at: datetime) -> Record:
         url=f"https://x.com/i/{id_}",
         duplicate_of="x:original" if rng.random() < 0.2 else None,
     )
-    prediction = Prediction(rng.choices(CLASSES, (3, 4, 3))[0], (0.2, 0.3, 0.5), "bench@1", "none")
+    prediction = Prediction(rng.choices(CLASSES, (3, 4, 3))[0], (0.2, 0.3, 0.5), model, "none")
     return Record(message, prediction, content_hash(words), at)
 
 
-def fill(store: Store, total: int, seed: int) -> float:
-    """Store the messages; returns messages a second, writing alone."""
+def fill(store: Store, total: int, seed: int, model: str = "bench@1") -> float:
+    """Store the messages, scored by that model; returns messages a second, writing alone."""
     store.migrate()
     store.put_event(EVENT)
     spent, done, told = 0.0, 0, time.monotonic()
-    for page in pages(total, seed):
+    for page in pages(total, seed, model):
         begin = time.perf_counter()
         store.put_page(EVENT.id, "bench", page, Progress(reads=len(page)))
         spent += time.perf_counter() - begin
