@@ -28,11 +28,10 @@ def panel(channels: Sequence[ChannelView], deliveries: Sequence[DeliveryView], e
     listed = (
         f'<ul class="ep-channels">{rows}</ul>' if rows else '<p class="ep-none">No channel yet: alerts stay here.</p>'
     )
-    rss = (
-        f'<p class="ep-note">For a feed reader: <a href="{safe(feed)}">RSS feed of {isolated(name)}</a>.</p>'
-        if feed
-        else ""
-    )
+    rss = ""
+    if feed:
+        link = f'<a class="ep-quiet" href="{safe(feed)}">RSS feed of {isolated(name)}</a>'
+        rss = f'<p class="ep-note">For a feed reader: {link}</p>'
     return f"<h2>Where alerts go</h2>{listed}{_form(event, name)}{_deliveries(deliveries)}{rss}"
 
 

@@ -48,11 +48,10 @@ class CompareFeed:
         if not events:
             add = '<a href="./#ep-form">Add an event</a>, then compare its days, countries and sources.'
             return {**blank, "controls": "", "said": empty("Nothing is watched yet.", add)}
-        view = self._settled(
-            CompareView.from_query(query), [each.event.id for each in found if each.raw] or list(events), events
-        )
+        asked = CompareView.from_query(query)
+        view = self._settled(asked, [each.event.id for each in found if each.raw] or list(events), events)
         controls = self._around_controls(view, events) if view.is_around else self._sides(view, events)
-        shown = {**blank, CANONICAL: view.to_query(), "controls": controls}
+        shown = {**blank, CANONICAL: view.to_query(), "controls": controls, "banner": _gone(asked, events)}
         try:
             return shown | (self._around(view) if view.is_around else self._compared(view))
         except InvalidInput as error:
@@ -136,3 +135,10 @@ class CompareFeed:
         shown = self._service.overview(event, Selection(hours=24))
         before = Side(event, start=shown.start - timedelta(hours=24), end=shown.start)
         return before, Side(event, start=shown.start, end=shown.end)
+
+
+def _gone(asked: CompareView, events: Mapping[str, Event]) -> str:
+    """A banner for the events of the URL that there are not."""
+    names = dict.fromkeys([asked.event, *(side.event for side in asked.sides)])
+    gone = ", ".join(f"“<bdi>{safe(name)}</bdi>”" for name in names if name and name not in events)
+    return notice("stale", "Not compared:", f"{gone}, not watched (any more).") if gone else ""

@@ -54,6 +54,9 @@ class IncidentsFeed:
         view = View.from_query(query)
         banner = ""
         if view.event not in names:
+            if view.event:
+                said = f"“<bdi>{safe(view.event)}</bdi>” is not watched (any more). These are those of all events."
+                banner = notice("stale", "No such event.", said)
             view = View()
         listed = {**query, "event": view.event}
         found = incident_list.find(self._service, listed, limit=_MOST)

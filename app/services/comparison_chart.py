@@ -24,6 +24,7 @@ _SHARE = (28, 200)  # top and bottom
 _VOLUME = (232, 324)
 _HEIGHT = 366
 _MOST_TICKS: Final = 8
+_LINE: Final = 12
 _HOURS: Final = (0.25, 0.5, 1, 2, 3, 6, 12, 24, 48, 96, 168, 336, 720, 8_760)
 
 
@@ -62,6 +63,7 @@ def chart(found: Comparison) -> str:
             *_grid(top, most),
             *_ticks(scale, origin),
             *(part for number, side in enumerate(sides) for part in _side(number, side, scale, top, most)),
+            *_numbers(sides, scale, top),
             "</svg>",
         ]
     )
@@ -114,28 +116,40 @@ def _side(number: int, side: Sequence[Point], scale: _Scale, top: float, most: f
     colour = COLOURS[number]
     pen = f'fill="none" stroke="{colour}" stroke-dasharray="{_DASHES[number]}"'
 
-    def share(value: float) -> float:
-        return _SHARE[1] - (_SHARE[1] - _SHARE[0]) * value / top
-
     def volume(value: float) -> float:
         return _VOLUME[1] - (_VOLUME[1] - _VOLUME[0]) * value / most
 
-    drawn, last = [], None
+    drawn = []
     for run in _runs(side, scale.step_s, lambda point: point.negative is not None):
         line = [(scale.middle(point), point.negative) for point in run if point.negative]
-        upper = [f"{x:.1f},{share(found.high):.1f}" for x, found in line]
-        lower = [f"{x:.1f},{share(found.low):.1f}" for x, found in reversed(line)]
-        middle = [f"{x:.1f},{share(found.value):.1f}" for x, found in line]
+        upper = [f"{x:.1f},{_height(found.high, top):.1f}" for x, found in line]
+        lower = [f"{x:.1f},{_height(found.low, top):.1f}" for x, found in reversed(line)]
+        middle = [f"{x:.1f},{_height(found.value, top):.1f}" for x, found in line]
         drawn.append(f'<polygon points="{" ".join(upper + lower)}" fill="{colour}" opacity="0.13"/>')
         drawn.append(f'<polyline points="{" ".join(middle)}" {pen} stroke-width="1.8"/>')
         drawn += _dot(middle, colour)
-        last = line[-1]
     for run in _runs(side, scale.step_s, lambda point: True):
         counted = [f"{scale.middle(point):.1f},{volume(point.per_hour):.1f}" for point in run]
         drawn.append(f'<polyline points="{" ".join(counted)}" {pen} stroke-width="1.2"/>')
         drawn += _dot(counted, colour)
-    if last:
-        drawn.append(text(last[0] + 6, share(last[1].value) + 4, str(number + 1), "start", "sign"))
+    return drawn
+
+
+def _height(share: float, top: float) -> float:
+    return _SHARE[1] - (_SHARE[1] - _SHARE[0]) * share / top
+
+
+def _numbers(sides: Sequence[Sequence[Point]], scale: _Scale, top: float) -> list[str]:
+    """The number of each side where its line ends, none upon another."""
+    ends = []
+    for number, side in enumerate(sides, start=1):
+        last = next((point for point in reversed(side) if point.negative), None)
+        if last and last.negative:
+            ends.append((_height(last.negative.value, top), scale.middle(last), number))
+    drawn, above = [], -math.inf
+    for y, x, number in sorted(ends):
+        above = max(y + 4, above + _LINE)
+        drawn.append(text(x + 6, above, str(number), "start", "sign"))
     return drawn
 
 

@@ -18,7 +18,7 @@ from app.services.evidence import Evidence
 from app.services.exports import File
 from app.services.report import METHOD
 from app.services.report_evidence import PHRASES, why
-from app.services.report_html import ours, page, said, section, table, time
+from app.services.report_html import ours, page, said, section, table, time, whole
 from app.services.words import correction_sentence, messages_of, with_interval
 from app.services.words import points as in_points
 from app.views import Selection
@@ -112,21 +112,29 @@ def _numbers(found: Comparison) -> str:
         rows.append(
             [
                 _name(number, side),
-                *(with_interval(share) if share else "–" for share in shares),
+                *(whole(with_interval(share)) if share else "–" for share in shares),
                 _told(told) if told else "–",
-                with_interval(classified) if classified else "–",
+                whole(with_interval(classified)) if classified else "–",
                 f"{total.raw:,}",
                 f"{total.distinct:,}",
                 f"{side.per_hour:,.1f}",
             ]
         )
     head = ["Side", "Negative", "Neutral", "Positive", "Negative against 1", "Negative as classified"]
-    caption = (
-        "Shares of distinct scored messages, with 95 % intervals; those of each side are corrected where it says so"
-    )
+    caption = f"Shares of distinct scored messages, with 95 % intervals; {_corrected(found)}"
     return section(
         "The numbers", table(caption, [*head, "Messages", "Distinct", "Distinct an hour"], rows, range(6, 9))
     )
+
+
+def _corrected(found: Comparison) -> str:
+    """Which sides have shares that are corrected."""
+    as_they_are = [str(number) for number, side in enumerate(found.sides, start=1) if not side.correction.corrected]
+    if not as_they_are:
+        return "corrected for the classifier's errors"
+    if len(as_they_are) == len(found.sides):
+        return "as classified, not corrected for the classifier's errors"
+    return f"corrected for the classifier's errors, but for {', '.join(as_they_are)}"
 
 
 def _told(told: Told) -> str:
@@ -143,7 +151,7 @@ def _chart(found: Comparison) -> str:
     legend = report_html.key({f"{n} {side.name}": colour for n, (colour, side) in enumerate(named, start=1)})
     note = (
         '<p class="soft">The lines are the shares as classified, step by step, with their sampling error alone: they '
-        "say when a share moved. The verdicts and the numbers above are corrected where it says so.</p>"
+        "say when a share moved. The shares above are made as their table says.</p>"
     )
     return section("Over time", f'<div class="wide">{drawn}</div>', legend, note, _steps(found))
 
@@ -157,7 +165,7 @@ def _steps(found: Comparison) -> str:
             f"{point.distinct:,}",
             f"{point.per_hour:,.1f}",
             f"{point.scored:,}",
-            with_interval(point.negative) if point.negative else "too few",
+            whole(with_interval(point.negative)) if point.negative else "too few",
         ]
         for number, side in enumerate(found.sides, start=1)
         for point in points(side, step_s)
@@ -169,7 +177,7 @@ def _steps(found: Comparison) -> str:
 
 def _voice(found: Comparison) -> str:
     rows = [
-        [_name(number, side), with_interval(side.voice), f"{side.voice.n:,}"]
+        [_name(number, side), whole(with_interval(side.voice)), f"{side.voice.n:,}"]
         for number, side in enumerate(found.sides, start=1)
         if side.voice
     ]

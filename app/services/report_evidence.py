@@ -85,5 +85,7 @@ def _rise(card: EvidenceCard) -> str:
             for part in breakdown.parts[:_PARTS]
             if part.share is None or abs(part.share) >= _LEAST_PART
         ]
-        made.append(table(f"The rise by {breakdown.by.value}", ["", "Messages an hour", "Of the rise"], rows, (1, 2)))
+        made.append(
+            table(f"The change by {breakdown.by.value}", ["", "Messages an hour", "Of the change"], rows, (1, 2))
+        )
     return "".join(made)

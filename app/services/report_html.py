@@ -23,7 +23,8 @@ th{font-weight:600}td.n,th.n{text-align:right}
 blockquote{margin:10px 0;padding:8px 14px;border-left:3px solid var(--rule);background:var(--fill)}
 blockquote{overflow-wrap:anywhere}
 blockquote footer{color:var(--soft);font-size:13px;margin-top:4px}
-.wide{overflow-x:auto}svg.chart{width:100%;height:auto;min-width:560px}
+.wide{overflow-x:auto}.whole{white-space:nowrap}.wide td:first-child{min-width:7em}
+svg.chart{width:100%;height:auto;min-width:560px}
 svg .label{font:11px system-ui,sans-serif;fill:#5b616b}svg .sign{font:bold 11px system-ui,sans-serif;fill:#1c1f24}
 svg .axis,svg .tick{stroke:#8a8f98}svg .half{stroke:#d9dce1;stroke-dasharray:3 3}
 svg .band{fill:#D55E00;opacity:.18}svg .share{fill:none;stroke:#D55E00;stroke-width:1.6}svg .point{fill:#D55E00}
@@ -104,3 +105,8 @@ def listed(items: Iterable[str]) -> str:
 def numbered(items: Iterable[str]) -> str:
     """The sentences to begin with, numbered as on the chart; items are HTML."""
     return f'<ol class="lead">{"".join(f"<li>{item}</li>" for item in items)}</ol>'
+
+
+def whole(text: str) -> str:
+    """A figure with its interval, which no line breaks."""
+    return f'<span class="whole">{ours(text)}</span>'

@@ -211,3 +211,16 @@ def test_a_comparison_can_be_taken_along(two: Rig) -> None:
     assert 'href="comparison.html?event=vision-pro&amp;s1=' in sides["take"]
     assert "comparison.html" in panels(two, CompareView(EVENT.id, at=NOON - timedelta(hours=6)))["take"]
     assert panels(two, CompareView(EVENT.id, (Side(EVENT.id),)))["take"] == ""
+
+
+def test_sides_that_are_gone_are_named(two: Rig) -> None:
+    shown = panels(two, CompareView(EVENT.id, (Side(EVENT.id), Side("<b>gone"), Side("other"))))
+    assert "Not compared: “ <b>gone ”, not watched" in words(shown["banner"])
+    assert "<b>gone" not in shown["banner"]
+    assert "<li" in shown["said"]
+
+
+def test_it_begins_with_events_that_have_messages(two: Rig) -> None:
+    two.watch(Event("silent", "A silent event", "silence"))
+    sides = CompareView.from_query(dict(parse_qsl(panels(two, CompareView())["query"]))).sides
+    assert "silent" not in {side.event for side in sides}

@@ -62,6 +62,12 @@ def test_the_list_is_of_all_events_or_of_one(troubled: Rig) -> None:
     assert len(listed(panels(troubled, event="other", every="1")["incidents"])) == 3
 
 
+def test_an_event_that_is_gone_is_said(troubled: Rig) -> None:
+    shown = panels(troubled, event="<b>gone", incident="1")
+    assert "“<bdi>&lt;b&gt;gone</bdi>” is not watched" in shown["banner"]
+    assert len(listed(shown["incidents"])) == 3
+
+
 def test_the_list_is_taken_along_as_it_is_filtered(troubled: Rig) -> None:
     shown = panels(troubled, event=EVENT.id, state="closed")["incidents"]
     assert 'href="incidents.csv?event=vision-pro&amp;state=closed"' in shown
