@@ -42,6 +42,12 @@ def links(view: View) -> str:
     return _links(view.to_query(), REPORT, (("timeline", "Counts"), ("messages", "Messages")))
 
 
+def report_link(view: View) -> str:
+    """The way to the report of what a view shows."""
+    query = safe(view.to_query())
+    return f'<a href="{REPORT}?{query}" target="_blank" rel="noopener">Report to print</a>'
+
+
 def comparison_links(view: CompareView) -> str:
     """The line of links below a comparison."""
     return _links(view.to_query(), COMPARISON_REPORT, (("comparison", "Sides"), ("comparison-steps", "Steps")))

@@ -12,7 +12,7 @@ from app.core.errors import AppError, InvalidInput, NotFound
 from app.core.types import Label
 from app.dashboard import chart, messages
 from app.dashboard.controls import Choices, choice, event_controls, search, switch
-from app.dashboard.downloads import links
+from app.dashboard.downloads import links, report_link
 from app.dashboard.headline import empty, headline
 from app.dashboard.live import CANONICAL, Query
 from app.dashboard.marks import Marks, listing
@@ -72,7 +72,7 @@ class EventFeed:
         facets = self._service.facets(view.event)
         waiting = not facets.sources
         marks = self._marks(view, overview)
-        top = headline(overview, statuses.sources, compare=view.window != "all")
+        top = headline(overview, statuses.sources, compare=view.window != "all", more=report_link(view))
         drawn = None
         if not waiting:
             timeline = self._service.timeline(view.event, scope.selection)

@@ -10,7 +10,7 @@ from app.core.evidence import Concentration, Drivers, Phrase, Story
 from app.core.phrases import FALSE_DISCOVERY_RATE
 from app.core.types import CLASSES, Count, Label
 from app.dashboard.controls import choice
-from app.dashboard.markup import clock, day, figure, go, isolated, safe
+from app.dashboard.markup import day, figure, go, isolated, safe
 from app.dashboard.scope import Scope
 from app.dashboard.view import View, source_name
 from app.dashboard.waterfall import per_hour, see, waterfalls
@@ -59,10 +59,10 @@ def card_html(card: EvidenceCard, view: View) -> str:
 
 
 def _rate(drivers: Drivers) -> str:
-    now = f"{per_hour(drivers.rate)} an hour"
+    now = f"{per_hour(drivers.rate)} messages an hour"
     if drivers.rate_before is None:
         return f"{now}; nothing before to compare with."
-    return f"{now}, {per_hour(drivers.rate_before)} before."
+    return f"{now}, {per_hour(drivers.rate_before)} in the time before."
 
 
 def _mix(counts: Mapping[Label, Count]) -> str:
@@ -151,7 +151,7 @@ def _story(card: EvidenceCard, story: Story, view: View) -> str:
     total = story.total
     said = f"{messages_of(total.raw)}, {figure(total.distinct)} distinct, {_people(story.authors)}"
     first = card.quoted.get(story.first)
-    began = f", first at {clock(first.message.created_at)}" if first else ""
+    began = f", first {day(first.message.created_at)}" if first else ""
     link = see(view, f"story:{story.exemplar}", story.ids, "this story")
     return (
         f'<li data-key="{safe(story.exemplar)}"><p class="ep-story">{title} {_mix(story.counts)} {link}</p>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from app.core.prevalence import Difference, Share
@@ -16,6 +17,7 @@ LATE_S = 300.0
 
 READING = frozenset({SourceState.CONNECTING, SourceState.LIVE, SourceState.WAITING})
 """The states in which something more may come."""
+_INTERVAL = re.compile(r"[0-9]+ % \([0-9]+-[0-9]+\)")  # stays on one line
 _WORDS = {Label.NEGATIVE: "Negative", Label.NEUTRAL: "Neutral", Label.POSITIVE: "Positive"}
 
 
@@ -100,7 +102,7 @@ def _late(sources: Iterable[SourceStatus]) -> list[str]:
     ]
 
 
-def _basis(overview: Overview, sources: Iterable[SourceStatus]) -> str:
+def _basis(overview: Overview, sources: Iterable[SourceStatus], more: str) -> str:
     basis = overview.basis
     parts = [f"{day(overview.start)} to {day(overview.end)}"]
     if basis.models:
@@ -110,21 +112,27 @@ def _basis(overview: Overview, sources: Iterable[SourceStatus]) -> str:
     if basis.sources_down:
         down = ", ".join(isolated(source_name(source)) for source in basis.sources_down)
         parts.append(f'<span class="ep-down">without {down}</span>')
+    if more:
+        parts.append(more)
     return '<p class="ep-basis">' + " · ".join(f"<span>{part}</span>" for part in parts) + "</p>"
 
 
-def headline(overview: Overview, sources: Iterable[SourceStatus] = (), *, compare: bool = True) -> str:
-    """The top of the page as HTML: the sentence, large in its first part, the other shares and what it rests on."""
+def headline(overview: Overview, sources: Iterable[SourceStatus] = (), *, compare: bool = True, more: str = "") -> str:
+    """The top of the page as HTML: the sentence, large in its first part, the other shares and what it rests on.
+
+    `more` is HTML for the end of the line that says what it rests on.
+    """
     text = sentence(overview, compare=compare)
     lead, comma, rest = text.partition(", ") if overview.shares else (text, "", "")
     lead, rest = safe(lead), safe(rest)
     if "; " in lead:
         lead, _, tail = lead.partition("; ")
         comma, rest = "; ", f"{tail}{comma}{rest}"
+    lead = _INTERVAL.sub(r'<span class="ep-whole">\g<0></span>', lead)
     said = f'<strong>{lead}</strong><span class="ep-comma">{comma}</span><span class="ep-rest">{rest}</span>'.replace(
         " %", "\u00a0%"
     )
-    parts = (_mix(overview), _making(overview), _basis(overview, sources))
+    parts = (_mix(overview), _making(overview), _basis(overview, sources, more))
     return f'<section class="ep-headline"><h1>{said}</h1>{"".join(parts)}</section>'
 
 

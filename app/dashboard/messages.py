@@ -8,7 +8,7 @@ from app.adapters.records import MessagePage, StoredMessage
 from app.core.feedback import HumanLabel
 from app.core.types import Label
 from app.dashboard.feedback_words import VERDICTS
-from app.dashboard.markup import clock, day, figure, isolated, safe
+from app.dashboard.markup import clock, figure, isolated, safe
 from app.dashboard.view import country_name, source_name
 from app.services.words import percent
 
@@ -50,7 +50,7 @@ def card(item: StoredMessage) -> str:
     meta = [
         f'<span class="ep-label"><i class="ep-dot ep-{kind}" aria-hidden="true"></i>{_said(item)}</span>',
         isolated(source_name(message.source)),
-        clock(message.created_at) + f'<span class="ep-day">{day(message.created_at)}</span>',
+        clock(message.created_at),
         isolated(country_name(message.country)),
     ]
     meta += [isolated(name) for name in (message.publisher, message.author) if name]

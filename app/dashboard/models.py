@@ -30,7 +30,7 @@ _WORDS = {
 _PARITY: Mapping[str, tuple[str, Callable[[float], str]]] = {
     "agreement": ("Same label", lambda value: f"{100 * value:.1f} % of texts"),
     "recall_loss": ("Macro recall", lambda value: f"{abs(value):.2f} points {'lower' if value >= 0 else 'higher'}"),
-    "speed": ("Speed", lambda value: f"{value:.1f} times"),
+    "speed": ("Speed", lambda value: f"{value:.1f} times as fast"),
 }
 _LANGUAGES = {"en": "English"}
 _READ_AS = (

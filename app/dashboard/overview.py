@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,13 +11,19 @@ from typing import Final
 from app.core.types import SourceState
 from app.dashboard.headline import LATE_S, empty, sentence
 from app.dashboard.marks import SEVERITIES
-from app.dashboard.markup import clock, day, duration, isolated, notice, safe, spoken, there
+from app.dashboard.markup import clock, day, duration, figure, isolated, notice, safe, spoken, there
 from app.dashboard.spark import spark
 from app.dashboard.view import source_name
 from app.services.incident_views import EventState, StateName
 from app.views import Overview, Statuses, Timeline
 
 _RANK: Final = {StateName.INCIDENT: 0, StateName.WATCH: 1, StateName.NO_DATA: 2, StateName.CALM: 3}
+_NAMED: Final = {
+    StateName.INCIDENT: ("with an incident", "have an incident"),
+    StateName.WATCH: ("to watch", "are to be watched"),
+    StateName.NO_DATA: ("without data", "are without data"),
+    StateName.CALM: ("calm", "are calm"),
+}
 _SEVERITY: Final = {"critical": 0, "high": 1, "watch": 2}
 _READING = frozenset({SourceState.CONNECTING, SourceState.LIVE, SourceState.WAITING, SourceState.FINISHED})
 _NEEDS = {
@@ -47,7 +54,23 @@ def listing(rows: Sequence[Row], now: datetime) -> str:
     """The rows as HTML."""
     if not rows:
         return empty("Nothing is watched yet.", "Add an event below: give it a name and say what to look for.")
-    return f'<ol class="ep-events">{"".join(_row(row, now) for row in sorted(rows, key=concern))}</ol>'
+    return f'{_lead(rows)}<ol class="ep-events">{"".join(_row(row, now) for row in sorted(rows, key=concern))}</ol>'
+
+
+def _lead(rows: Sequence[Row]) -> str:
+    """How many events are how, the worst first; a single one says it itself."""
+    if len(rows) < 2:
+        return ""
+    counts = Counter(row.state.state for row in rows)
+    found = [(state, number) for state in _NAMED if (number := counts[state])]
+    if len(found) == 1:
+        return _heading(f"<strong>All {figure(len(rows))} events {_NAMED[found[0][0]][1]}.</strong>")
+    worst, *others = [f"{figure(number)} {_NAMED[state][0]}" for state, number in found]
+    return _heading(f"<strong>{worst}</strong> of {figure(len(rows))} events; {', '.join(others)}.")
+
+
+def _heading(said: str) -> str:
+    return f'<section class="ep-headline"><h1>{said}</h1></section>'
 
 
 def banner(rows: Sequence[Row], now: datetime) -> str:

@@ -35,8 +35,9 @@ def spark(timeline: Timeline) -> str:
     lines = "".join(_stroke(run) for run in _runs(points, unit))
     edge = 100.0 if timeline.live_to is None else 100 * (timeline.live_to.timestamp() - start) / whole
     hatch = f'<i class="ep-hatch" style="inset-inline-start:{max(0.0, edge):.1f}%"></i>' if edge < 99 else ""
+    said = words(timeline)
     return (
-        f'{_FRAME}"{words(timeline)}">'
+        f'{_FRAME}"{said}" title="{said}">'
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" aria-hidden="true">'
         f'<path class="ep-spark-bars" d="{"".join(bars)}"/>{lines}</svg>{hatch}</div>'
     )

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from cachetools import LRUCache, cached
 
-from app.core.errors import AppError
+from app.core.errors import AppError, NotFound
 from app.core.types import Label
 from app.dashboard.evidence_card import card_html, chooser
 from app.dashboard.live import Query
@@ -88,5 +88,7 @@ class WhyFeed:
         return {"why": chooser(scope, about(scope)) + card_html(card, view)}
 
     def failed(self, error: AppError) -> Mapping[str, str]:
-        """The reasons could not be found."""
+        """The reasons could not be found; where there is no such event the page says so, and shows another one."""
+        if isinstance(error, NotFound):
+            return {"why": ""}
         return {"why": notice("error", "The reasons can't be found right now.", f"{isolated(str(error))}.")}

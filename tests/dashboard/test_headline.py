@@ -86,7 +86,14 @@ def test_the_headline_names_the_model_the_edge_and_the_sources_that_are_missing_
 def test_the_headline_says_the_whole_sentence(compare: bool) -> None:
     made = overview((4, 4, 4, 0), (3, 9))
     inner = headline(made, compare=compare).split("<h1>")[1].split("</h1>")[0]
-    for tag in ("<strong>", "</strong>", '<span class="ep-comma">', '<span class="ep-rest">', "</span>"):
+    for tag in (
+        "<strong>",
+        "</strong>",
+        '<span class="ep-comma">',
+        '<span class="ep-rest">',
+        '<span class="ep-whole">',
+        "</span>",
+    ):
         inner = inner.replace(tag, "")
     assert inner.replace("\u00a0", " ") == sentence(made, compare=compare).replace("'", "&#x27;")
 

@@ -62,6 +62,16 @@ def test_events_are_sorted_by_concern(rig: Rig) -> None:
     assert order(panels(rig)["events"]) == ["critical", "high", "watch", "dark", "calm"]
 
 
+def test_a_sentence_says_how_many_events_are_how(rig: Rig) -> None:
+    talk(rig)
+    assert "<h1>" not in panels(rig)["events"]
+    talk(rig, OTHER)
+    assert "<strong>All 2 events are calm.</strong>" in panels(rig)["events"]
+    rig.watch(Event("dark", "dark", "dark"))
+    rig.incident(an_incident(), event=OTHER)
+    assert "<strong>1 with an incident</strong> of 3 events; 1 without data, 1 calm." in panels(rig)["events"]
+
+
 def test_an_incident_leads_to_its_place_on_the_chart(rig: Rig) -> None:
     talk(rig)
     rig.incident(an_incident(7))

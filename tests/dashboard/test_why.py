@@ -144,7 +144,8 @@ def test_a_card_is_made_once_a_minute(filled: Rig, monkeypatch: pytest.MonkeyPat
 
 
 def test_what_can_not_be_explained_is_said(filled: Rig) -> None:
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound) as caught:
         why(filled, View("gone"))
+    assert feed(filled).failed(caught.value) == {"why": ""}
     assert "can&#x27;t be found right now" in feed(filled).failed(StoreError("the <b>database</b>"))["why"]
     assert "<b>" not in feed(filled).failed(StoreError("the <b>database</b>"))["why"].replace("<strong>", "")

@@ -187,12 +187,12 @@
     };
 
     // Selecting: a drag over the chart, or a press on the span of an incident.
-    const selecting = make("button", { type: "button", textContent: "Drag selects", title: "What a drag over the chart does: select a window, or zoom" });
+    const selecting = make("button", { type: "button", textContent: "Zoom by dragging", title: "A drag over the chart selects a window; with this on it zooms", ariaPressed: "false" });
     const whole = make("button", { type: "button", textContent: "Whole window", hidden: true });
     tools.append(whole, selecting);
     selecting.addEventListener("click", () => {
       zooming = !zooming;
-      selecting.textContent = zooming ? "Drag zooms" : "Drag selects";
+      selecting.setAttribute("aria-pressed", `${zooming}`);
       draw();
     });
     whole.addEventListener("click", () => { zoom = null; draw(); });
@@ -234,6 +234,37 @@
         ep.go({ start: text(start), end: text(until), incident: "", statement: "", after: "" });
       } else if (pressed) ep.go({ incident: `${pressed.number}`, start: "", end: "", statement: "", after: "" });
     };
+    // The same by keyboard: arrows move the selection, with shift its end; what is not selected begins at the data edge.
+    let arrows = 0;
+    let reached = null; // until it is in the URL
+    stage.tabIndex = 0;
+    stage.setAttribute("role", "group");
+    stage.setAttribute("aria-label", "Chart. Arrow keys select a window, with shift they change its length, Escape clears it");
+    const choose = () => {
+      const text = (ms) => new Date(ms).toISOString().replace(/\.\d+/, "");
+      ep.go({ start: text(reached[0]), end: text(reached[1]), incident: "", statement: "", after: "" }, { replace: true });
+      reached = null;
+    };
+    stage.addEventListener("keydown", (event) => {
+      if (!chart || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.key === "Escape" && chart.selected) ep.go({ start: "", end: "", incident: "", statement: "", after: "" });
+      const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (!by) return;
+      event.preventDefault();
+      const step = Math.max(chart.step, Math.round((chart.end - chart.start) / 24 / chart.step) * chart.step);
+      const last = Math.ceil((chart.edge ?? chart.end) / chart.step) * chart.step;
+      let [low, high] = reached ?? chart.selected ?? [last, last];
+      if (low === high) low -= step;
+      else if (event.shiftKey) high = Math.max(high + by * step, low + chart.step);
+      else [low, high] = [low + by * step, high + by * step];
+      reached = [Math.max(low, chart.start), Math.max(Math.min(high, chart.end), chart.start + chart.step)];
+      const width = stage.clientWidth - LEFT - RIGHT;
+      const [from, to] = reached.map((at) => LEFT + (width * (at - ends()[0])) / (ends()[1] - ends()[0]));
+      Object.assign(brush.style, { left: `${from}px`, width: `${to - from}px` });
+      brush.hidden = false;
+      window.clearTimeout(arrows);
+      arrows = window.setTimeout(() => { brush.hidden = true; choose(); }, 500);
+    });
     stage.addEventListener("pointerup", end);
     stage.addEventListener("pointercancel", end);
 

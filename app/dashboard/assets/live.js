@@ -88,8 +88,9 @@
       element.removeAttribute("aria-busy");
     }
   };
-  const take = (answer) => {
-    if (answer.query && answer.query[1] !== query()) told = answer.banner?.[1] ?? told;
+  const take = (answer, from) => {
+    const corrected = answer.query && answer.query[1] !== query();
+    if (corrected) told = answer.banner?.[1] ?? told;
     for (const [name, [digest, text]] of Object.entries(answer)) {
       panels.set(name, { digest, text: name === "banner" ? text || told : text });
       if (name !== "query") show(name);
@@ -100,6 +101,7 @@
         carry();
       }
     }
+    if (corrected) for (const name of feeds.keys()) if (name !== from) ask(name);
   };
   const connected = (works) => {
     lost = works ? null : (lost ?? new Date());
@@ -120,7 +122,7 @@
       const changed = answer.status === 200 ? await answer.json() : {};
       if (mine !== generation || feed.asking !== asking) return;
       for (const panel of Object.keys(changed)) feed.names.add(panel);
-      take(changed);
+      take(changed, name);
       feed.failures = 0;
       feed.generation = mine;
       if ([...feeds.values()].every((other) => other.generation === generation)) document.body.classList.remove("ep-moving");

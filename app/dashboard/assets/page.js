@@ -9,10 +9,13 @@
     bare: new Intl.DateTimeFormat(undefined, time),
     day: new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", ...time, timeZoneName: "short" }),
   };
-  // Times are written in UTC, which stays on hover.
+  // Times are written in UTC, which stays on hover; a time of another day says so.
   ep.localise = (root) => {
+    const today = new Date().toDateString();
     for (const element of root.querySelectorAll("time[data-form]")) {
-      const text = forms[element.dataset.form].format(new Date(element.dateTime));
+      const at = new Date(element.dateTime);
+      const dated = ["clock", "minute"].includes(element.dataset.form) && at.toDateString() !== today;
+      const text = forms[dated ? "day" : element.dataset.form].format(at);
       if (element.textContent !== text) element.textContent = text;
     }
     for (const input of root.querySelectorAll("input[data-utc]")) {
