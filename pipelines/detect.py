@@ -25,7 +25,7 @@ from app.adapters.incident_records import Findings, Watched
 from app.adapters.incident_tables import BEGAN, NOTICED
 from app.adapters.store import Store
 from app.core.annotations import Annotation, AnnotationKind
-from app.core.bursts import Tick
+from app.core.bursts import REVISION, Tick
 from app.core.detection import Lane, Memory, Reviewed, reconcile, told_and_past
 from app.core.dial import in_force, tune
 from app.core.errors import AppError, StoreError
@@ -233,9 +233,9 @@ class Detector:
 
 
 def _basis(watched: Watched) -> str:
-    """What the setting of the dial rests on: when the rule was set, and how many verdicts there were."""
+    """What a replay rests on: the tests, when the rule was set, and how many verdicts there were."""
     set_at = watched.rule.updated_at
-    return f"{set_at.isoformat() if set_at else 'default'}/{watched.verdicts}"
+    return f"{REVISION}/{set_at.isoformat() if set_at else 'default'}/{watched.verdicts}"
 
 
 def _settles(open_: Incident | None, step: Mapping[str, Tick], read: Reading, front: int = 0) -> bool:

@@ -25,6 +25,9 @@ from app.core.types import JSON
 from app.core.volume import WARM_UP, VolumeLevel
 from app.core.windows import FULL, NOTHING, added, faded, filled, whole
 
+REVISION: Final = 2
+"""Grows when the tests or their state change: what an event's detector remembers is then made anew of its history."""
+
 _VOLUME_PRIOR: Final = ((0.93, 0.74), (0.52, 0.80), (0.26, 0.65), (0.00, 0.55))
 _SHARE_PRIOR: Final = ((0.78, 0.24), (0.76, 0.26), (0.60, 0.30), (0.30, 0.36))
 _VOLUME_CHANCES: Final = 9.0  # a week
@@ -97,6 +100,7 @@ class SeriesTests:
         self._fills = self._totals = self._scored = self._negatives = NOTHING
         self._end: datetime | None = None
         self._unknown = 0  # steps since the last known one
+        self._age = 0  # known steps; a level that is learnt anew for a source that was switched on leaves it as it is
         self._joins = joins
         self._more_since: datetime | None = None  # start of the run of steps in which the volume stands out
         self._worse_since: datetime | None = None  # the same of the negatives
@@ -119,6 +123,7 @@ class SeriesTests:
             return []
         if self._unknown:
             self._resume()
+        self._age += 1
         count = tick.total / tick.expected
         fills, totals = filled(self._fills), added(self._totals, count)
         scored, negatives = added(self._scored, tick.scored), added(self._negatives, tick.negative)
@@ -169,6 +174,7 @@ class SeriesTests:
         self._scored, self._negatives = faded(self._scored, self._unknown), faded(self._negatives, self._unknown)
         if self._unknown >= _FORGOTTEN_AFTER:
             self._level, self._share = VolumeLevel(), UsualShare()
+            self._age = 0
             self._joins = True
         self._unknown = 0
         self._more_since = self._worse_since = None
@@ -181,7 +187,7 @@ class SeriesTests:
             jumped = recent >= _LEAST_JUMP
         elif tick.expected != 1.0 or self._level.steps < WARM_UP:
             jumped = False
-        elif self._level.steps < _YOUNG:
+        elif self._age <= _YOUNG:
             before = self._totals[_WHILE_AGO] / self._fills[_WHILE_AGO]
             jumped = tick.total >= max(_LEAST_JUMP, _TIMES * before)
         else:
@@ -256,6 +262,7 @@ class SeriesTests:
         return {
             "end": None if self._end is None else self._end.timestamp(),
             "unknown": self._unknown,
+            "age": self._age,
             "joins": self._joins,
             "more": None if self._more_since is None else self._more_since.timestamp(),
             "worse": None if self._worse_since is None else self._worse_since.timestamp(),
@@ -269,7 +276,7 @@ class SeriesTests:
     def restored(cls, source: str, state: dict[str, Any], *, step: timedelta, budget: Budget) -> SeriesTests:
         """The tests that `state()` was taken of."""
         made = cls(source, step=step, budget=budget, joins=state["joins"])
-        made._end, made._unknown = _time(state["end"]), state["unknown"]
+        made._end, made._unknown, made._age = _time(state["end"]), state["unknown"], state["age"]
         made._more_since, made._worse_since = _time(state["more"]), _time(state["worse"])
         made._fills, made._totals, made._scored, made._negatives = state["sums"]
         made._level.restore(state["level"])

@@ -160,6 +160,7 @@ class IncidentBook:
         self._next = next_number
         self._open: Incident | None = None
         self._past: Incident | None = None  # the last public reaction that closed
+        self._since: datetime | None = None  # when the open one began, or came back
         self._held_to: datetime | None = None  # the end of the last step that stood out
         self._calm = timedelta()
         self._told_size = 0.0
@@ -202,6 +203,7 @@ class IncidentBook:
             "next": self._next,
             "open": None if self._open is None else incident_json(self._open),
             "past": None if self._past is None else incident_json(self._past),
+            "since": None if self._since is None else self._since.timestamp(),
             "held_to": None if self._held_to is None else self._held_to.timestamp(),
             "calm_s": self._calm.total_seconds(),
             "told_size": self._told_size,
@@ -213,6 +215,7 @@ class IncidentBook:
         book = cls(rules, next_number=state["next"])
         book._open = None if state["open"] is None else incident_from_json(state["open"])
         book._past = None if state["past"] is None else incident_from_json(state["past"])
+        book._since = None if state["since"] is None else _time(state["since"])
         book._held_to = None if state["held_to"] is None else _time(state["held_to"])
         book._calm = timedelta(seconds=state["calm_s"])
         book._told_size = state["told_size"]
@@ -223,6 +226,7 @@ class IncidentBook:
             return []
         reactions = _reactions(firing)
         severity = max(severity_of(s, timedelta()) for s in reactions or firing)
+        self._since = min(s.since for s in firing)
         if reactions and self._is_same(end, severity, reactions):
             return [self._again(end, firing)]
         self._told_size = max(s.size for s in firing)
@@ -230,7 +234,7 @@ class IncidentBook:
             number=self._next,
             kinds=_kinds(firing),
             severity=severity,
-            started_at=min(s.since for s in firing),
+            started_at=self._since,
             opened_at=end,
             updated_at=end,
             ended_at=None,
@@ -270,9 +274,9 @@ class IncidentBook:
         return Update(Change.UPDATED, end, self._open)
 
     def _go_on(self, end: datetime, held: Sequence[Signal], firing: Sequence[Signal]) -> list[Update]:
-        assert self._open is not None
+        assert self._open is not None and self._since is not None
         before = self._open
-        severity = max([before.severity, *(severity_of(s, end - before.started_at) for s in firing)])
+        severity = max([before.severity, *(severity_of(s, end - self._since) for s in firing)])
         size = max(before.size, *(s.size for s in held))
         now = replace(
             before,

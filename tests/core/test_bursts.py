@@ -201,6 +201,19 @@ def test_a_source_that_joins_an_event_is_told_and_one_that_was_there_from_the_st
     assert firing(fed(made(), ticks)) == set()
 
 
+def test_a_source_that_is_silent_at_night_is_switched_on_once_at_most() -> None:
+    tests = made()
+    told = 0
+    for day in range(10):
+        night, light = surge(day * DAY, DAY // 2, 0), steady(day * DAY + DAY // 2, DAY // 2, rate=RATE)
+        told += Kind.SWITCHED_ON in firing(fed(tests, night + light))
+    assert told == 1
+    noon = 10 * DAY + 3 * DAY // 4
+    quiet = surge(10 * DAY, DAY // 2, 0) + steady(10 * DAY + DAY // 2, DAY // 4, rate=RATE)
+    assert firing(fed(tests, quiet)) == set()
+    assert firing(fed(tests, surge(noon, 6, 40 * RATE))) == {Kind.VOLUME}
+
+
 def test_a_source_that_joins_slowly_is_told_when_there_is_something_to_tell() -> None:
     tests = made(joins=True)
     assert fed(tests, surge(0, 3, 1)) == []

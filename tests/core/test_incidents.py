@@ -253,6 +253,15 @@ def test_anger_after_mere_volume_is_another_one_and_volume_after_anger_is_not(
     assert life.step(then) == [Change.UPDATED if same else Change.OPENED]
 
 
+def test_the_calm_before_it_came_back_is_no_persistence(life: Life) -> None:
+    strong = replace(VOLUME, surprise=VOLUME.threshold + 1)
+    life.step(strong)
+    life.steps_of(5 * HOUR)
+    assert life.step(strong) == [Change.UPDATED]
+    assert life.steps_of(2, strong) == []
+    assert life.open.severity is Severity.WATCH
+
+
 def test_a_weak_signal_reopens_nothing(life: Life) -> None:
     lived(life, VOLUME)
     assert life.steps_of(CALM, weak(VOLUME)) == []
