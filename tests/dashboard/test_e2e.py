@@ -17,6 +17,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service as Driver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
 
 from app.core.incidents import Change
@@ -159,6 +160,46 @@ def test_the_event_page_lives(lively: Rig, address: str, browser: webdriver.Chro
 
     assert browser.execute_script("return window.hacked ?? null") is None
     assert requested(browser) == {address.removeprefix("http://")}
+
+
+def test_an_update_keeps_what_the_reader_has_opened_and_a_reload_what_the_address_says(
+    lively: Rig, address: str, browser: webdriver.Chrome
+) -> None:
+    wait = WebDriverWait(browser, 60)
+    browser.get(f"{address}/event?event=gone")
+    wait.until(lambda d: "is not watched" in text_of(d, "#ep-banner") and "event=vision-pro" in d.current_url)
+    browser.get(f"{address}/event?event=vision-pro&start=2026-11-23T08:00:00Z&end=2026-11-23T11:00:00Z&label=negative")
+    wait.until(lambda d: "Messages, 08:" in text_of(d, "#ep-right h2") and "Why, 08:" in text_of(d, "#ep-left h2"))
+    browser.execute_script(
+        "for (const each of document.querySelectorAll('.ep-panel details')) each.open = !each.open;"
+        "const p = document.querySelector('.ep-plot');"
+        "Plotly.relayout(p, {'xaxis.range': ['2026-11-23T07:00', '2026-11-23T11:00']});"
+    )
+    browser.find_element(By.CSS_SELECTOR, ".ep-adding [name=text]").send_keys("half a sent")
+    seen = (
+        "const p = document.querySelector('.ep-plot');"
+        "const written = document.querySelector('.ep-adding [name=text]');"
+        "return [[...document.querySelectorAll('.ep-panel details')].map((each) => each.open), written.value,"
+        " document.activeElement === written, p.layout.xaxis.range.map(String), window.location.search]"
+    )
+    before, told = browser.execute_script(seen), text_of(browser, ".ep-headline h1")
+    lively.put(record(9999, NOON - timedelta(hours=2), Label.NEGATIVE, "The newest of all."))
+    wait.until(lambda d: text_of(d, ".ep-headline h1") != told and "The newest of all." in text_of(d, ".ep-list"))
+    assert browser.execute_script(seen) == before
+
+    browser.refresh()
+    wait.until(lambda d: "The newest of all." in text_of(d, ".ep-list") and "Why, 08:" in text_of(d, "#ep-left h2"))
+    assert browser.execute_script("return document.querySelector('[data-name=label]').value") == "negative"
+    assert browser.execute_script("return window.location.search") == before[-1]
+
+    stage = browser.find_element(By.CSS_SELECTOR, ".ep-stage")
+    wait.until(lambda d: d.find_elements(By.CSS_SELECTOR, ".ep-plot .main-svg"))
+    stage.send_keys(Keys.ARROW_RIGHT)
+    wait.until(
+        lambda d: "start=2026-11-23T09%3A00%3A00Z" in d.current_url and "Messages, 09:" in text_of(d, "#ep-right h2")
+    )
+    stage.send_keys(Keys.ESCAPE)
+    wait.until(lambda d: "start=" not in d.current_url)
 
 
 def test_the_overview_lives(lively: Rig, address: str, browser: webdriver.Chrome) -> None:
