@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.dataset as pads
@@ -47,6 +47,7 @@ _ROWS, _ROWS_GPU = 1_024, 8_192
 _ROWS_PER_FILE = 65_536
 # CPUs that Ray sets aside: for a task that reads, cuts or writes, and at least for an actor. What serves takes its own.
 _READING, _LEAST = 1.0, 0.1
+_PATIENCE_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,24 +180,28 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
-def cpus_for(job: Job) -> float:
-    """What Ray sets aside for an actor on the cluster as it is now.
+def cpus_for(job: Job, patience_s: float = _PATIENCE_S) -> float:
+    """What Ray sets aside for an actor on the cluster as it is now, or soon, when another job has just ended.
 
     Raises ConfigError when too few CPUs are free or GPUs there: Ray would wait for them without a word.
     """
     total: Callable[[], dict[str, float]] = ray.cluster_resources  # which Ray leaves untyped
     available: Callable[[], dict[str, float]] = ray.available_resources
-    gpus, cpus, free = int(total().get("GPU", 0)), total().get("CPU", 0.0), round(available().get("CPU", 0.0), 1)
+    gpus, cpus = int(total().get("GPU", 0)), total().get("CPU", 0.0)
     if job.on_gpu and gpus < job.concurrency:
         raise ConfigError(
             f"the cluster has {gpus} GPUs and --concurrency {job.concurrency} needs as many: ask for fewer, or use"
             " --backend onnx, openvino or torch-cpu"
         )
-    if free < (need := round(_READING + job.concurrency * _LEAST, 1)):
-        raise ConfigError(
-            f"{free:g} of the cluster's {cpus:g} CPUs are free and --concurrency {job.concurrency} needs {need:g}:"
-            " wait for other jobs to end, or add a node"
-        )
+    need = round(_READING + job.concurrency * _LEAST, 1)
+    give_up = time.monotonic() + patience_s
+    while (free := round(available().get("CPU", 0.0), 1)) < need:
+        if time.monotonic() >= give_up:
+            raise ConfigError(
+                f"{free:g} of the cluster's {cpus:g} CPUs are free and --concurrency {job.concurrency} needs {need:g}:"
+                " wait for other jobs to end, or add a node"
+            )
+        time.sleep(0.5)
     return job.cpus(free)
 
 

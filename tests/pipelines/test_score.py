@@ -278,7 +278,7 @@ def test_beside_what_is_served_it_takes_what_is_left(job: Job, served: Callable[
     assert score(job)["scored"] == 2
     served(0.2)
     with pytest.raises(ConfigError, match=r"1 of the cluster's 2 CPUs are free and --concurrency 1 needs 1\.1"):
-        cpus_for(job)
+        cpus_for(job, patience_s=0)
 
 
 @pytest.mark.ray
