@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple, TypeAlias
@@ -48,10 +49,13 @@ def page(connection: Connection, event_id: str, where: MessageFilter, limit: int
         raise InvalidInput("limit must be at least 1", field="limit")
     # By an expression where few are asked for by id: SQLite would else walk along all times to find them in order.
     time = _M.created_at if where.ids is None else _M.created_at + 0
+    place = None if after is None else _place(after)
+    if place is not None and where.end is not None and place[0] < micros(where.end):
+        where = replace(where, end=None)  # SQLite uses one of two bounds to begin at, and would begin at this one
     query = _with_predictions().where(_M.event_id == event_id, *conditions(where))
     query = query.order_by(time.desc(), _M.id.desc()).limit(limit + 1)
-    if after is not None:
-        query = query.where(tuple_(time, _M.id) < tuple_(*_place(after)))
+    if place is not None:
+        query = query.where(tuple_(time, _M.id) < tuple_(*place))
     values = {}
     if where.ids is not None:
         query = query.where(among(connection.dialect.name, _M.id, "ids"))

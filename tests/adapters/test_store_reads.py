@@ -302,6 +302,41 @@ def test_every_read_finds_its_rows_by_an_index(store: Store, statements: list[tu
             assert not scanned and not sorted_by_hand, (statement, steps)
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
+def test_an_older_page_of_a_window_costs_no_more_than_its_newest(store: Store) -> None:
+    put(store, *(make(f"m{number:04}", number) for number in range(2_000)))
+    window = MessageFilter(start=START, end=at(2_000))
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    def cost(where: MessageFilter, after: str | None) -> int:
+        nonlocal steps
+        steps = 0
+        page = store.messages(EVENT.id, where, limit=20, after=after)
+        assert len(page.items) == 20
+        return steps
+
+    older = store.messages(EVENT.id, replace(window, end=at(200)), limit=20).next
+    event.listen(store.engine, "checkout", lambda connection, *_: connection.set_progress_handler(step, 10))
+    newest = cost(window, None)
+    assert cost(window, older) < 1.5 * newest
+    assert [item.message.id for item in store.messages(EVENT.id, window, limit=2, after=older).items] == [
+        "m0179",
+        "m0178",
+    ]
+
+
+def test_the_end_of_a_window_holds_for_a_place_behind_it(store: Store) -> None:
+    put(store, *(make(f"m{number}", number) for number in range(9)))
+    place = store.messages(EVENT.id, limit=1).next
+    found = store.messages(EVENT.id, MessageFilter(start=at(2), end=at(5)), after=place)
+    assert [item.message.id for item in found.items] == ["m4", "m3", "m2"]
+
+
 def test_counts_by_place_are_those_of_each_source_and_country(store: Store) -> None:
     rng = random.Random(11)
     made = [
