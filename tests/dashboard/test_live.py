@@ -18,6 +18,8 @@ class Counting:
 
     state: int = 0
     made: int = 0
+    time_s: float = 0.0
+    takes_s: float = 0.0
     wrong: AppError | None = None
     begun: threading.Event = field(default_factory=threading.Event)
     go_on: threading.Event = field(default_factory=threading.Event)
@@ -29,6 +31,7 @@ class Counting:
 
     def panels(self, query: Query) -> Mapping[str, str]:
         self.made += 1
+        self.time_s += self.takes_s
         if "slow" in query:
             self.begun.set()
             assert self.go_on.wait(10)
@@ -40,7 +43,7 @@ class Counting:
 
 def at_once(feed: Counting) -> Live:
     """Looks each time it is asked."""
-    return Live({"page": feed}, fresh_s=0)
+    return Live({"page": feed}, fresh_s=0, timer=lambda: 0.0)
 
 
 def test_only_the_panels_that_changed_are_sent() -> None:
@@ -70,6 +73,35 @@ def test_within_a_moment_it_is_not_even_looked() -> None:
     live.changed("page", {}, {})
     feed.state = 1
     assert live.changed("page", {}, {})["count"][1] == "0"
+
+
+def test_what_takes_long_to_make_is_made_less_often() -> None:
+    feed = Counting(takes_s=0.1)
+    live = Live({"page": feed}, fresh_s=0.5, timer=lambda: feed.time_s)
+    live.changed("page", {}, {})  # now it is 0.1
+    feed.state, feed.time_s = 1, 1.0
+    assert live.changed("page", {}, {})["count"][1] == "0"
+    feed.time_s = 1.2
+    assert live.changed("page", {}, {})["count"][1] == "1"
+
+
+def test_what_takes_very_long_is_two_seconds_old_at_most() -> None:
+    feed = Counting(takes_s=60.0)
+    live = Live({"page": feed}, timer=lambda: feed.time_s)
+    live.changed("page", {}, {})
+    feed.state, feed.time_s = 1, 62.1
+    assert live.changed("page", {}, {})["count"][1] == "1"
+
+
+def test_where_nothing_has_changed_it_is_soon_looked_again() -> None:
+    feed = Counting(takes_s=0.2)
+    live = Live({"page": feed}, fresh_s=0.5, timer=lambda: feed.time_s)
+    live.changed("page", {}, {})
+    feed.time_s = 3.0
+    live.changed("page", {}, {})
+    feed.state, feed.time_s = 1, 3.6
+    assert live.changed("page", {}, {})["count"][1] == "1"
+    assert feed.made == 2
 
 
 def test_many_readers_of_one_view_cost_one_answer() -> None:
