@@ -65,9 +65,9 @@ def points(side: Side, step_s: int) -> tuple[Point, ...]:
     first, last = _whole(begin, end, step_s)
     gathered: dict[int, dict[Label, Count]] = {}
     for bucket in side.buckets:
-        counts = gathered.setdefault(min(max(bucket.offset_s // step_s * step_s, first), last), {})
-        for label, count in bucket.counts.items():
-            counts[label] = counts.get(label, Count()) + count
+        at_s = min(max(bucket.offset_s // step_s * step_s, first), last)
+        there = gathered.get(at_s)
+        gathered[at_s] = _added(there, bucket.counts) if there else bucket.counts  # most points are one step alone
     made = []
     for at_s in sorted(gathered):
         covered = (end if at_s == last else at_s + step_s) - (begin if at_s == first else at_s)
@@ -75,6 +75,10 @@ def points(side: Side, step_s: int) -> tuple[Point, ...]:
         start = origin + timedelta(seconds=at_s)
         made.append(Point(at_s, start, gathered[at_s], 3600 * distinct / covered, _negative(gathered[at_s])))
     return tuple(made)
+
+
+def _added(one: dict[Label, Count], other: dict[Label, Count]) -> dict[Label, Count]:
+    return {label: one.get(label, Count()) + other.get(label, Count()) for label in one | other}
 
 
 def _whole(begin: float, end: float, step_s: int) -> tuple[int, int]:
