@@ -38,6 +38,7 @@ from pipelines.sources.recordings import open_recording
 
 PAIRS = 7
 TEXTS = 2048
+LONGEST_S = 400
 
 
 def distinct_rows(recording: Path, most: int = TEXTS) -> list[dict[str, str]]:
@@ -66,7 +67,7 @@ def pipeline_rate(cluster: LocalCluster, store: Store, recording: Path, event: s
     def done() -> bool:
         return any(status.state is SourceState.FINISHED for status in store.statuses(slug(event)))
 
-    cluster.wait(f"the replay of {event}", done, 120)
+    cluster.wait(f"the replay of {event}", done, LONGEST_S)
     first = last = None
     after: str | None = None
     seen = 0

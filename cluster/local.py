@@ -117,7 +117,7 @@ class LocalCluster:
         for application in config["applications"]:
             if application["name"] == "live" and live_arguments:
                 application["args"] = dict(live_arguments)
-        self.wait("Ray", lambda: self._ask_ray("GET", None) is not None, 60)
+        self.wait("Ray", lambda: self._ask_ray("GET", None) is not None, 180)
         self._ask_ray("PUT", config)
 
     def wait_ready(self, seconds: float = 120) -> None:
