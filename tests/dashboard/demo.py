@@ -121,12 +121,13 @@ def _sources(rig: Rig) -> None:
 def _calm(rig: Rig, told: Sequence[Record]) -> None:
     """Two days of an event in which nothing happens; its random messages as if that model had read them."""
     rig.watch(CALM)
-    model = next(record.prediction.model for record in told if record.prediction)
+    served = next(record.prediction for record in told if record.prediction)
+    reader = {"model": served.model, "backend": served.backend}
     rng = random.Random(3)
     drawn = [random_record(rng, n, now() - timedelta(hours=rng.uniform(0, 48)), 0.12) for n in range(2_000)]
     peaceful = [record for record in drawn if "evil" not in record.message.text and "hacked" not in record.message.text]
     rig.put(
-        *(replace(each, prediction=each.prediction and replace(each.prediction, model=model)) for each in peaceful),
+        *(replace(each, prediction=each.prediction and replace(each.prediction, **reader)) for each in peaceful),
         event=CALM,
         source="x_search",
     )

@@ -1,4 +1,8 @@
-"""Pictures of the pages for the docs: `python -m tests.dashboard.screenshots OUT URL`, of the demo that runs there."""
+"""Pictures of the pages for the docs, of the demo that runs at URL.
+
+python -m tests.dashboard.screenshots OUT URL           # all
+python -m tests.dashboard.screenshots OUT URL map event # some
+"""
 
 from __future__ import annotations
 
@@ -33,10 +37,10 @@ PAGES: Final = {
 """By the name of the picture: the page, and the width and height of the screen."""
 
 _READY: Final = (
-    "return document.querySelector('[data-panel]') && !document.querySelector('[data-panel][aria-busy]')"
+    "return document.querySelector('#ep-main') && !document.querySelector('[data-panel][aria-busy]')"
     " && !document.body.classList.contains('ep-moving')"
 )
-_COLOURS: Final = 96
+_COLOURS: Final = 256
 _MOST_BYTES: Final = 200_000
 
 
@@ -44,22 +48,28 @@ def picture(browser: webdriver.Chrome, address: str, width: int, height: int) ->
     """The page as a PNG of few colours. Raises ValueError where that is too large for the docs."""
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
     browser.get(address)
     WebDriverWait(browser, 120).until(lambda found: found.execute_script(_READY))
     time.sleep(3)  # the chart draws itself
     taken = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB")
     out = io.BytesIO()
-    taken.quantize(_COLOURS, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    frequent = sorted(taken.getcolors(width * height) or (), reverse=True)[:_COLOURS]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([channel for _, colour in frequent for channel in colour])
+    few = taken.quantize(palette=palette, dither=Image.Dither.NONE)  # no colour that is frequent is changed
+    few.save(out, "PNG", optimize=True)
     if out.tell() > _MOST_BYTES:
         raise ValueError(f"{address} takes {out.tell():,} bytes: make it lower")
     return out.getvalue()
 
 
 def main() -> None:
-    """Take all pictures."""
+    """Take the pictures."""
     out, url = Path(sys.argv[1]), sys.argv[2].rstrip("/")
     with tempfile.TemporaryDirectory() as folder, chromium(Path(folder)) as browser:
-        for name, (page, width, height) in PAGES.items():
+        for name in sys.argv[3:] or PAGES:
+            page, width, height = PAGES[name]
             (out / f"{name}.png").write_bytes(picture(browser, f"{url}/{page}", width, height))
 
 
