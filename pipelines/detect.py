@@ -110,6 +110,8 @@ class Detector:
             return self._review(event_id)
         read = reading(watched, self._now())
         before = Memory.from_json(watched.detector.state)
+        if not before.basis.startswith(_tests()):
+            return self._review(event_id)
         memory = self._noted(before, read)
         step = self._advanced(memory, watched, read)
         if step is not None:
@@ -235,7 +237,12 @@ class Detector:
 def _basis(watched: Watched) -> str:
     """What a replay rests on: the tests, when the rule was set, and how many verdicts there were."""
     set_at = watched.rule.updated_at
-    return f"{REVISION}/{set_at.isoformat() if set_at else 'default'}/{watched.verdicts}"
+    return f"{_tests()}{set_at.isoformat() if set_at else 'default'}/{watched.verdicts}"
+
+
+def _tests() -> str:
+    """What a basis begins with: a memory of other tests can not be gone on with."""
+    return f"{REVISION}/"
 
 
 def _settles(open_: Incident | None, step: Mapping[str, Tick], read: Reading, front: int = 0) -> bool:
