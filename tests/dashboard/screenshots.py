@@ -21,6 +21,7 @@ from tests.dashboard.browsing import chromium
 
 _EVENT: Final = "event=lumen-watch-launch"
 PAGES: Final = {
+    "dashboard": (f"event?{_EVENT}", 1440, 900),
     "overview": ("", 1440, 900),
     "event": (f"event?{_EVENT}", 1440, 1500),
     "map": (f"map?{_EVENT}&window=3d", 1440, 1060),
