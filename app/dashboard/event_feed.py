@@ -121,7 +121,7 @@ def trouble(error: AppError) -> str:
     """A banner for what the service could not do: what it is, and what to do."""
     if isinstance(error, NotFound):
         return notice("error", "There is no such event any more.", "Choose another one above, or add it again.")
-    said = f"{isolated(str(error))}. What you see is from before; trying again every second."
+    said = f"{isolated(str(error))}. Numbers below are from before; trying again every second."
     return notice("error", "The numbers can't be read right now.", said)
 
 

@@ -110,7 +110,7 @@ def _row(status: SourceStatus, event: Event, rate: float | None) -> tuple[str, .
         billed(status, event),
         figure(status.errors),
         figure(status.dead_letters),
-        f'<span class="ep-step">{detail}{safe(next_step(status))}</span>',
+        f'<span class="ep-step">{detail}{safe(next_step(status))}</span>' if detail or next_step(status) else NONE,
     )
 
 

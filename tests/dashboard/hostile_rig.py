@@ -31,6 +31,9 @@ NAMED: Final = tuple(Event(f"e{n}", name, name) for n, name in enumerate(TEXTS[:
 """Events whose names and queries are hostile; the first of them has the messages."""
 
 EVENT: Final = NAMED[0]
+FLAGGED: Final = NAMED[1]
+"""The event with the flags, so that not each step through the messages of the other draws them anew."""
+
 CONNECTORS: Final = TEXTS[::3]
 INCIDENTS: Final = 24
 _LABELS: Final = (Label.NEGATIVE, Label.NEUTRAL, Label.POSITIVE, Label.UNSCORED)
@@ -47,7 +50,9 @@ def fill(rig: Rig) -> None:
     """Put the payloads everywhere."""
     for event in NAMED:
         rig.watch(event)
-    rig.put(*_messages(), event=EVENT, source="news")
+    made = _messages()
+    rig.put(*made, event=EVENT, source="news")
+    rig.put(*made[:24], event=FLAGGED, source="news")
     _people(rig)
     _sources(rig)
     _alerts(rig)
@@ -104,9 +109,9 @@ def _people(rig: Rig) -> None:
     kinds = cycle(("note", "statement", "expected"))
     for number, (said, kind) in enumerate(zip(TEXTS, kinds, strict=False)):
         at = NOON - timedelta(minutes=6 * number)
-        rig.service.annotations.add(EVENT.id, AnnotationDraft.model_validate({"at": at, "kind": kind, "text": said}))
+        rig.service.annotations.add(FLAGGED.id, AnnotationDraft.model_validate({"at": at, "kind": kind, "text": said}))
     start, end = NOON - timedelta(hours=6), NOON - timedelta(hours=4)
-    gap = Annotation(EVENT.id, "gap", start, end, AnnotationKind.SYSTEM, text(30), created_at=NOON)
+    gap = Annotation(FLAGGED.id, "gap", start, end, AnnotationKind.SYSTEM, text(30), created_at=NOON)
     rig.store.annotations.put(gap)
     names = [said for said in TEXTS if len(said) <= LONGEST_NAME and said.strip()]
     for number, who in enumerate(names):

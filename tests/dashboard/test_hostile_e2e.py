@@ -15,7 +15,7 @@ from selenium import webdriver
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.dashboard.browsing import chromium, requested, served
-from tests.dashboard.hostile_rig import CONNECTORS, EVENT, INCIDENTS, NAMED, TEXTS, fill
+from tests.dashboard.hostile_rig import CONNECTORS, EVENT, FLAGGED, INCIDENTS, NAMED, TEXTS, fill
 from tests.dashboard.rig import Rig
 from tests.fakes.hostile import ALARM
 
@@ -86,6 +86,10 @@ KNOWN: Final = plain([shown(text) for text in TEXTS])
 THEIRS: Final = re.compile(
     "|".join(map(re.escape, sorted(KNOWN, key=len, reverse=True))) + r"|The screen cracked|\.evil\.example|[\s,·…“”]"
 )
+
+
+BARE: Final = plain([re.sub("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", "", shown(text)) for text in TEXTS])
+"""Without direction characters, as charts and reports show them."""
 
 
 def ours_in(text: str) -> str:
@@ -183,7 +187,7 @@ def test_overview(walk: Walk) -> None:
 
 def test_event(walk: Walk) -> None:
     walk.to(f"event?event={EVENT.id}", ".ep-card")
-    texts, people, notes = [], [], walk.told(".ep-marks bdi")[0]
+    texts, people = [], []
     while True:
         cards, meta = walk.told(".ep-card .ep-text", ".ep-meta bdi")
         texts += cards
@@ -192,11 +196,11 @@ def test_event(walk: Walk) -> None:
             break
     assert lacks(texts) == set()
     assert lacks(people) == set()
-    assert lacks(notes) == set()
 
 
 def test_flags_on_the_chart(walk: Walk) -> None:
-    walk.to(f"event?event={EVENT.id}&window=1h", ".ep-plot .annotation-text")
+    walk.to(f"event?event={FLAGGED.id}", ".ep-plot .annotation-text")
+    assert lacks(walk.told(".ep-marks bdi")[0]) == set()
     hover = """
       const flags = [...document.querySelectorAll('.annotation-text-g')];
       for (const flag of flags) flag.firstElementChild?.dispatchEvent(new MouseEvent('mouseover', { bubbles: true }));
@@ -205,7 +209,7 @@ def test_flags_on_the_chart(walk: Walk) -> None:
     flags = walk.browser.execute_script(hover)
     walk.check()
     assert len(flags) > 5
-    assert all(any(flag[2:].removesuffix("…") in text for text in KNOWN) for flag in flags)
+    assert [flag for flag in flags if not any(flag[2:].removesuffix("…").strip() in text for text in BARE)] == []
 
 
 def test_why(walk: Walk) -> None:
@@ -229,7 +233,7 @@ def test_why(walk: Walk) -> None:
     assert shown(TEXTS[9]) in walk.told("#ep-banner bdi")[0]
 
 
-@pytest.mark.parametrize("query", [f"s1={EVENT.id}&s2={NAMED[1].id}", f"event={EVENT.id}&moment=gap"])
+@pytest.mark.parametrize("query", [f"s1={EVENT.id}&s2={NAMED[1].id}", f"event={FLAGGED.id}&moment=gap"])
 def test_compare(walk: Walk, query: str) -> None:
     walk.to(f"compare?{query}", ".ep-number, .ep-notice")
     while walk.press(".ep-modes a:not([aria-current]):not([data-tried])"):
@@ -290,12 +294,18 @@ def test_sources(walk: Walk) -> None:
     walk.go(event=TEXTS[7])
 
 
-@pytest.mark.parametrize("query", ["window=24h", f"incident={INCIDENTS}"])
-def test_report(walk: Walk, query: str) -> None:
-    walk.to(f"report.html?event={EVENT.id}&{query}", "main section")
+@pytest.mark.parametrize(
+    ("query", "least"),
+    [
+        (f"event={EVENT.id}&window=1h", 5),
+        (f"event={EVENT.id}&incident={INCIDENTS}", 0),
+        (f"event={FLAGGED.id}", 150),
+    ],
+)
+def test_report(walk: Walk, query: str, least: int) -> None:
+    walk.to(f"report.html?{query}", "main section")
     (texts,) = walk.told("main bdi")
-    bare = {" ".join(re.sub("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", " ", text).split()) for text in KNOWN}
-    assert len(bare & plain(texts)) > 3
+    assert len(BARE & plain([text.replace("\u200f", "") for text in texts])) >= least
 
 
 def test_spreadsheets_get_no_formulas(address: str) -> None:
