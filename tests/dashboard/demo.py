@@ -120,14 +120,18 @@ def _sources(rig: Rig) -> None:
 
 def _calm(rig: Rig, told: Sequence[Record]) -> None:
     """Two days of an event in which nothing happens; its random messages as if that model had read them."""
-    rig.watch(CALM)
     served = next(record.prediction for record in told if record.prediction)
-    reader = {"model": served.model, "backend": served.backend}
+    rig.watch(CALM)
     rng = random.Random(3)
     drawn = [random_record(rng, n, now() - timedelta(hours=rng.uniform(0, 48)), 0.12) for n in range(2_000)]
-    peaceful = [record for record in drawn if "evil" not in record.message.text and "hacked" not in record.message.text]
+    peaceful = [each for each in drawn if "evil" not in each.message.text and "hacked" not in each.message.text]
     rig.put(
-        *(replace(each, prediction=each.prediction and replace(each.prediction, **reader)) for each in peaceful),
+        *(
+            replace(each, prediction=replace(each.prediction, model=served.model, backend=served.backend))
+            if each.prediction
+            else each
+            for each in peaceful
+        ),
         event=CALM,
         source="x_search",
     )

@@ -10,6 +10,7 @@ import io
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -55,9 +56,9 @@ def picture(browser: webdriver.Chrome, address: str, width: int, height: int) ->
     time.sleep(3)  # the chart draws itself
     taken = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB")
     out = io.BytesIO()
-    frequent = sorted(taken.getcolors(width * height) or (), reverse=True)[:_COLOURS]
+    counted = Counter(zip(*[iter(taken.tobytes())] * 3, strict=True))
     palette = Image.new("P", (1, 1))
-    palette.putpalette([channel for _, colour in frequent for channel in colour])
+    palette.putpalette([channel for colour, _ in counted.most_common(_COLOURS) for channel in colour])
     few = taken.quantize(palette=palette, dither=Image.Dither.NONE)  # no colour that is frequent is changed
     few.save(out, "PNG", optimize=True)
     if out.tell() > _MOST_BYTES:
