@@ -39,6 +39,8 @@ from pipelines.sources.recordings import open_recording
 PAIRS = 7
 TEXTS = 2048
 LONGEST_S = 400
+NO_CACHE = {"EVENTPULSE_CACHED_TEXTS": "1"}
+"""The router remembers texts: the same recording, played again, would be classified from memory."""
 
 
 def distinct_rows(recording: Path, most: int = TEXTS) -> list[dict[str, str]]:
@@ -97,7 +99,7 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         recording = Path(folder) / "texts.jsonl"
         recording.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        with LocalCluster(Ports(free_port(), free_port()), Path(folder), {}) as cluster:
+        with LocalCluster(Ports(free_port(), free_port()), Path(folder), NO_CACHE) as cluster:
             cluster.start()
             cluster.deploy()
             cluster.wait_ready()

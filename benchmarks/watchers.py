@@ -32,7 +32,7 @@ from app.adapters.ports import free_port
 from app.adapters.store import Store
 from app.core.ids import slug
 from app.core.types import Event
-from benchmarks.live import LONGEST_S, distinct_rows, pipeline_rate
+from benchmarks.live import LONGEST_S, NO_CACHE, distinct_rows, pipeline_rate
 from benchmarks.ratios import paired_ratio
 from benchmarks.viewer import Viewer
 from cluster.local import SAMPLE, LocalCluster, Ports
@@ -174,7 +174,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     rows = distinct_rows(options.recording, options.texts)
     with tempfile.TemporaryDirectory() as folder:
-        with LocalCluster(Ports(free_port(), free_port()), Path(folder), {}) as cluster:
+        with LocalCluster(Ports(free_port(), free_port()), Path(folder), NO_CACHE) as cluster:
             cluster.start()
             cluster.deploy()
             cluster.wait_ready(LONGEST_S)
