@@ -77,11 +77,21 @@
         if (last >= 0) labels.push({ x: x[last], y: side.value[last], xref: "x", yref: "y", text: `<b>${name}</b>`, showarrow: false, xanchor: "left", xshift: 4, font: { color, size: 13 }, bgcolor: surface });
       });
       const narrow = box.clientWidth < 560;
+      const height = narrow ? 340 : 420;
+      // No number stands upon another, where lines end close together.
+      const top = Math.max(0.01, ...chart.sides.flatMap((side) => side.high.filter((value) => value !== null)));
+      const perUnit = (0.58 * (height - 52)) / top;
+      let below = -Infinity;
+      for (const label of labels.sort((a, b) => a.y - b.y)) {
+        const at = Math.max(label.y * perUnit, below + 15);
+        label.yshift = at - label.y * perUnit;
+        below = at;
+      }
       const axis = { color: text, gridcolor: grid, zeroline: false, fixedrange: true };
       const title = (words) => ({ text: words, font: { size: 12, color: text } });
       plot.setAttribute("aria-label", `Negative share and messages of ${chart.sides.length} sides over time; the numbers are in the table below.`);
       window.Plotly.react(plot, traces, {
-        uirevision: chart.revision, autosize: true, height: narrow ? 340 : 420, margin: { l: 48, r: 28, t: 8, b: 44 }, showlegend: false,
+        uirevision: chart.revision, autosize: true, height, margin: { l: 48, r: 28, t: 8, b: 44 }, showlegend: false,
         paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { family: style.fontFamily, size: 12, color: text },
         hovermode: "x unified", hoverlabel: { bgcolor: surface, bordercolor: grid, font: { color: ink, size: 12 } }, annotations: labels,
         xaxis: { ...axis, fixedrange: false, anchor: "y2", showgrid: false, ...(chart.origin === null ? { title: title("Hours after the start of each"), ticksuffix: " h" } : { type: "date", title: title("Time") }) },
