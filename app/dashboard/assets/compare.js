@@ -70,7 +70,7 @@
         };
         traces.push(
           { type: "scatter", mode: "lines", ...band, fill: "toself", fillcolor: color, opacity: 0.13, line: { width: 0 }, hoverinfo: "skip", yaxis: "y" },
-          { type: "scatter", mode: "lines", name, ...gapped(side.value), line, connectgaps: false, yaxis: "y", hovertemplate: `${name}: %{text}<extra></extra>` },
+          { type: "scatter", mode: "lines+markers", name, ...gapped(side.value), line, marker: { color, size: 4 }, connectgaps: false, yaxis: "y", hovertemplate: `${name}: %{text}<extra></extra>` },
           { type: "scatter", mode: "lines", name, ...gapped(side.volume), line: { ...line, width: 1.5 }, connectgaps: false, yaxis: "y2", hovertemplate: `${name}: %{y:,} messages an hour<extra></extra>` },
         );
         const last = side.value.findLastIndex((value) => value !== null);
