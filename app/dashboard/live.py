@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Final, Protocol, TypeAlias
 
-from cachetools import LRUCache, TLRUCache, cached
+from cachetools import LRUCache, TLRUCache, TTLCache, cached
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 
@@ -26,8 +26,11 @@ CANONICAL: Final = "query"
 """The panel that is no panel: the query as it was understood, for the address bar."""
 
 _FRESH_S = 0.5
-_PART: Final = 10
-_LONGEST_FRESH_S: Final = 2.0
+# The views that are open take this part of a core to make, as far as no answer gets older than these seconds for it:
+# for the sake of all of them together, and for its own.
+_PART: Final = 0.1
+_OLDEST_FOR_ALL_S: Final = 5.0
+_OLDEST_S: Final = 20.0
 _MOST_KEPT = 256
 _LONGEST_QUERY = 8_000
 
@@ -55,22 +58,30 @@ class _Made:
 class Live:
     """Answers for all feeds; whatever many readers look at is made once.
 
-    `fresh_s`: for so long an answer is given again without a look at what has changed. One that took long to make is
-    given for ten times as long as that, up to two seconds: making a view takes a tenth of the time at most, however
-    fast messages come, and on a busy machine the pages wait, not what they show. `timer` counts seconds.
+    `fresh_s`: for so long an answer is given again without a look at what has changed, and for longer where the open
+    views cost more than a tenth of a core to make: a page that few look at is up to date within a second, many of them
+    within five, and messages come in as fast as before. `timer` and `cost` count seconds, by the clock and of CPU.
     """
 
     def __init__(
-        self, feeds: Mapping[str, Feed], *, fresh_s: float = _FRESH_S, timer: Callable[[], float] = time.monotonic
+        self,
+        feeds: Mapping[str, Feed],
+        *,
+        fresh_s: float = _FRESH_S,
+        timer: Callable[[], float] = time.monotonic,
+        cost: Callable[[], float] = time.thread_time,
     ) -> None:
         self._feeds = feeds
-        self._timer = timer
+        self._cost = cost
         self._last: LRUCache[tuple[str, frozenset[tuple[str, str]]], _Made] = LRUCache(_MOST_KEPT)
         self._lock = threading.Lock()
         waiting = threading.Condition()
+        costs: TTLCache[Hashable, float] = TTLCache(_MOST_KEPT, 2 * _OLDEST_S, timer)
 
-        def fresh_until(key: Hashable, made: _Made, now: float) -> float:
-            return now + max(fresh_s, min(_LONGEST_FRESH_S, _PART * made.took_s))
+        def fresh_until(view: Hashable, made: _Made, now: float) -> float:
+            costs[view] = made.took_s
+            for_all = min(_OLDEST_FOR_ALL_S, sum(costs.values()) / _PART)
+            return now + max(fresh_s, for_all, min(_OLDEST_S, made.took_s / _PART))
 
         answers: TLRUCache[Hashable, _Made] = TLRUCache(_MOST_KEPT, ttu=fresh_until, timer=timer)
         self._made: Callable[[str, frozenset[tuple[str, str]]], _Made] = cached(answers, condition=waiting)(self._make)
@@ -103,9 +114,9 @@ class Live:
             revision = feed.revision(dict(query))
             if last is not None and last.revision == revision:
                 return replace(last, took_s=0.0)
-            begin = self._timer()
+            begin = self._cost()
             panels = _digested(feed.panels(dict(query)))
-            made = _Made(revision, panels, self._timer() - begin)
+            made = _Made(revision, panels, self._cost() - begin)
         except AppError as error:
             return _Made(None, _digested(feed.failed(error)))
         with self._lock:
