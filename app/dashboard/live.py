@@ -7,6 +7,7 @@ not noticed. A Gradio event for the same costs some 30 ms of CPU even where noth
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping
@@ -26,11 +27,9 @@ CANONICAL: Final = "query"
 """The panel that is no panel: the query as it was understood, for the address bar."""
 
 _FRESH_S = 0.5
-# The views that are open take this part of a core to make, as far as no answer gets older than these seconds for it:
-# for the sake of all of them together, and for its own.
-_PART: Final = 0.1
-_OLDEST_FOR_ALL_S: Final = 5.0
-_OLDEST_S: Final = 20.0
+# What making the open views may take of a core, and how old an answer gets for it.
+_PART: Final = 0.15
+_OLDEST_S: Final = 10.0
 _MOST_KEPT = 256
 _LONGEST_QUERY = 8_000
 
@@ -59,8 +58,8 @@ class Live:
     """Answers for all feeds; whatever many readers look at is made once.
 
     `fresh_s`: for so long an answer is given again without a look at what has changed, and for longer where the open
-    views cost more than a tenth of a core to make: a page that few look at is up to date within a second, many of them
-    within five, and messages come in as fast as before. `timer` and `cost` count seconds, by the clock and of CPU.
+    views would cost more than a seventh of a core, so that messages come in as fast as before: a page that few look at
+    is up to date within a second, ten of them within five. `timer` and `cost` count seconds, by the clock and of CPU.
     """
 
     def __init__(
@@ -76,12 +75,13 @@ class Live:
         self._last: LRUCache[tuple[str, frozenset[tuple[str, str]]], _Made] = LRUCache(_MOST_KEPT)
         self._lock = threading.Lock()
         waiting = threading.Condition()
-        costs: TTLCache[Hashable, float] = TTLCache(_MOST_KEPT, 2 * _OLDEST_S, timer)
+        costs: TTLCache[Hashable, float] = TTLCache(_MOST_KEPT, _OLDEST_S, timer)
 
         def fresh_until(view: Hashable, made: _Made, now: float) -> float:
             costs[view] = made.took_s
-            for_all = min(_OLDEST_FOR_ALL_S, sum(costs.values()) / _PART)
-            return now + max(fresh_s, for_all, min(_OLDEST_S, made.took_s / _PART))
+            # In proportion to the root of what each costs: of all ways to share the time the one with the least age.
+            share_s = math.sqrt(made.took_s) * sum(map(math.sqrt, costs.values())) / _PART
+            return now + max(fresh_s, min(_OLDEST_S, share_s))
 
         answers: TLRUCache[Hashable, _Made] = TLRUCache(_MOST_KEPT, ttu=fresh_until, timer=timer)
         self._made: Callable[[str, frozenset[tuple[str, str]]], _Made] = cached(answers, condition=waiting)(self._make)

@@ -75,33 +75,37 @@ def test_within_a_moment_it_is_not_even_looked() -> None:
     assert live.changed("page", {}, {})["count"][1] == "0"
 
 
+def costly(takes_s: float) -> tuple[Counting, Live]:
+    feed = Counting(takes_s=takes_s)
+    return feed, Live({"page": feed}, fresh_s=0.5, timer=lambda: feed.time_s, cost=lambda: feed.time_s)
+
+
 def test_what_takes_long_to_make_is_made_less_often() -> None:
-    feed = Counting(takes_s=0.1)
-    live = Live({"page": feed}, fresh_s=0.5, timer=lambda: feed.time_s, cost=lambda: feed.time_s)
-    live.changed("page", {}, {})  # now it is 0.1
-    feed.state, feed.time_s = 1, 1.0
+    feed, live = costly(0.3)
+    live.changed("page", {}, {})
+    feed.state, feed.time_s = 1, 2.0
     assert live.changed("page", {}, {})["count"][1] == "0"
-    feed.time_s = 1.2
+    feed.time_s = 2.4
     assert live.changed("page", {}, {})["count"][1] == "1"
 
 
 def test_what_takes_very_long_is_made_now_and_then() -> None:
-    feed = Counting(takes_s=60.0)
-    live = Live({"page": feed}, timer=lambda: feed.time_s, cost=lambda: feed.time_s)
+    feed, live = costly(60.0)
     live.changed("page", {}, {})
-    feed.state, feed.time_s = 1, 80.1
+    feed.state, feed.time_s = 1, 70.1
     assert live.changed("page", {}, {})["count"][1] == "1"
 
 
-def test_many_views_take_no_more_than_one_but_none_gets_old() -> None:
-    feed = Counting(takes_s=0.2)
-    live = Live({"page": feed}, fresh_s=0.5, timer=lambda: feed.time_s, cost=lambda: feed.time_s)
-    for second in range(200):
-        feed.state = second
-        feed.time_s = max(feed.time_s, float(second))
-        for view in range(10):
+@pytest.mark.parametrize("views", [1, 3, 10])
+def test_however_many_views_are_open_they_share_the_time(views: int) -> None:
+    feed, live = costly(0.05)
+    for tick in range(1_000):
+        feed.state = tick
+        feed.time_s = max(feed.time_s, tick / 5)
+        for view in range(views):
             live.changed("page", {"view": str(view)}, {})
-    assert 200 / 6 * 10 <= feed.made <= 200 / 5 * 10 + 10
+    assert feed.made * feed.takes_s <= 0.17 * feed.time_s
+    assert feed.made >= views * 20
 
 
 def test_where_nothing_has_changed_it_is_soon_looked_again() -> None:
