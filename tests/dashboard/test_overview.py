@@ -112,6 +112,26 @@ def test_an_event_that_has_not_changed_is_not_counted_again(rig: Rig, monkeypatc
     assert asked == ["other"]
 
 
+def test_time_alone_asks_each_event_once_a_minute_at_a_second_of_its_own(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk(rig)
+    talk(rig, OTHER)
+    now = [NOON]
+    feed = OverviewFeed(rig.service, lambda: now[0])
+    feed.panels({})
+    asked = []
+    counted = rig.service.timeline
+    monkeypatch.setattr(
+        rig.service, "timeline", lambda event, *rest: asked.append((now[0], event)) or counted(event, *rest)
+    )
+    for second in range(1, 61):
+        now[0] = NOON + timedelta(seconds=second)
+        feed.panels({})
+    assert sorted(event for _, event in asked) == sorted({EVENT.id, OTHER.id})
+    assert len({at for at, _ in asked}) == 2
+
+
 def day_of(*counts: tuple[int, int, int]) -> Timeline:
     """A day with (hour, negative, neutral) messages."""
     start = NOON - timedelta(hours=24)
