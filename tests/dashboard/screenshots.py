@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import sys
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Final
@@ -41,6 +40,7 @@ PAGES: Final = {
 _READY: Final = (
     "return document.querySelector('#ep-main') && !document.querySelector('[data-panel][aria-busy]')"
     " && !document.body.classList.contains('ep-moving')"
+    " && [...document.querySelectorAll('.js-plotly-plot')].every((plot) => plot.querySelector('.main-svg .trace'))"
 )
 _COLOURS: Final = 256
 _MOST_BYTES: Final = 200_000
@@ -53,7 +53,6 @@ def picture(browser: webdriver.Chrome, address: str, width: int, height: int) ->
     browser.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
     browser.get(address)
     WebDriverWait(browser, 120).until(lambda found: found.execute_script(_READY))
-    time.sleep(3)  # the chart draws itself
     taken = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB")
     out = io.BytesIO()
     counted = Counter(zip(*[iter(taken.tobytes())] * 3, strict=True))

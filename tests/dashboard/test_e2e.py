@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import socket
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import uvicorn
-from fastapi import FastAPI
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service as Driver
 from selenium.webdriver.common.action_chains import ActionChains
@@ -22,7 +17,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from app.core.incidents import Change
 from app.core.types import Label
-from app.dashboard.mount import dashboard_app
+from tests.dashboard.browsing import served
 from tests.dashboard.rig import HOSTILE, NOON, Rig, an_incident, fill, record
 
 pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")]
@@ -50,20 +45,8 @@ def lively(rig: Rig) -> Rig:
 
 @pytest.fixture
 def address(lively: Rig) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-
-        async def made() -> FastAPI:  # Gradio leaves a loop behind where none is running
-            return dashboard_app(lively.service, lively.clock, lively.settings)
-
-        config = uvicorn.Config(asyncio.run(made()), log_level="error", timeout_graceful_shutdown=3)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [free]})
-        thread.start()
-        yield f"http://127.0.0.1:{port}"
-        server.should_exit = True
-        thread.join(timeout=20)
+    with served(lively) as found:
+        yield found
 
 
 @pytest.fixture
