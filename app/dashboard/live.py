@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Final, Protocol, TypeAlias
 
-from cachetools import LRUCache, TLRUCache, TTLCache, cached
+from cachetools import LRUCache, TLRUCache, cached
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 
@@ -30,6 +30,7 @@ _FRESH_S = 0.5
 # What making the open views may take of a core, and how old an answer gets for it.
 _PART: Final = 0.15
 _OLDEST_S: Final = 10.0
+_ASKED_AGAIN_S: Final = 2.0  # after that long without a question nobody looks at a view any more
 _MOST_KEPT = 256
 _LONGEST_QUERY = 8_000
 
@@ -75,13 +76,18 @@ class Live:
         self._last: LRUCache[tuple[str, frozenset[tuple[str, str]]], _Made] = LRUCache(_MOST_KEPT)
         self._lock = threading.Lock()
         waiting = threading.Condition()
-        costs: TTLCache[Hashable, float] = TTLCache(_MOST_KEPT, _OLDEST_S, timer)
+        # By view: what it cost to make, and until when it counts as open.
+        costs: TLRUCache[Hashable, tuple[float, float]] = TLRUCache(
+            _MOST_KEPT, ttu=lambda _, cost, now: cost[1], timer=timer
+        )
 
         def fresh_until(view: Hashable, made: _Made, now: float) -> float:
-            costs[view] = made.took_s
+            costs.pop(view, None)
+            roots = [math.sqrt(took_s) for took_s, _ in (*costs.values(), (made.took_s, now))]
             # In proportion to the root of what each costs: of all ways to share the time the one with the least age.
-            share_s = math.sqrt(made.took_s) * sum(map(math.sqrt, costs.values())) / _PART
-            return now + max(fresh_s, min(_OLDEST_S, share_s))
+            until = now + max(fresh_s, min(_OLDEST_S, roots[-1] * sum(roots) / _PART))
+            costs[view] = made.took_s, until + _ASKED_AGAIN_S
+            return until
 
         answers: TLRUCache[Hashable, _Made] = TLRUCache(_MOST_KEPT, ttu=fresh_until, timer=timer)
         self._made: Callable[[str, frozenset[tuple[str, str]]], _Made] = cached(answers, condition=waiting)(self._make)
