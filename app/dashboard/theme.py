@@ -21,7 +21,7 @@ _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
 def head() -> str:
     """What goes into the head of the page: the chart library and the page's own files, all from this server."""
-    scripts = [*SCRIPTS, f"plotly.min.js?v={version('plotly')}"]  # megabytes: the numbers do not wait for it
+    scripts = [f"plotly.min.js?v={version('plotly')}", *SCRIPTS]
     return (
         "".join(f'<script src="{STATIC}/{name}" defer></script>' for name in scripts)
         + "".join(f'<link rel="stylesheet" href="{STATIC}/{name}">' for name in STYLES)
