@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service as Driver
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -17,21 +15,10 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from app.core.incidents import Change
 from app.core.types import Label
-from tests.dashboard.browsing import served
+from tests.dashboard.browsing import chromium, requested, served
 from tests.dashboard.rig import HOSTILE, NOON, Rig, an_incident, fill, record
 
 pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")]
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1440,900",
-)
 
 
 @pytest.fixture
@@ -51,23 +38,8 @@ def address(lively: Rig) -> Iterator[str]:
 
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    if not CHROMIUM.exists():
-        pytest.skip("needs Chromium")
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Driver("/usr/bin/chromedriver"))
-    yield driver
-    driver.quit()
-
-
-def requested(browser: webdriver.Chrome) -> set[str]:
-    """The places that the page asked."""
-    entries = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    urls = [e["params"]["request"]["url"] for e in entries if e["method"] == "Network.requestWillBeSent"]
-    return {url.split("/")[2] for url in urls if url.startswith(("http", "ws"))}
+    with chromium(tmp_path) as made:
+        yield made
 
 
 def text_of(browser: webdriver.Chrome, selector: str) -> str:
