@@ -277,7 +277,8 @@ def test_beside_what_is_served_it_takes_what_is_left(job: Job, served: Callable[
     pq.write_table(pa.table({"text": ["it is good", "it is bad"]}), job.source)
     assert score(job)["scored"] == 2
     served(0.2)
-    with pytest.raises(ConfigError, match=r"1 of the cluster's 2 CPUs are free and --concurrency 1 needs 1\.1"):
+    # The last job's actors may still be ending, so that less than the one CPU is free; too little it is in any case.
+    with pytest.raises(ConfigError, match=r"[01](\.\d)? of the cluster's 2 CPUs are free and .* needs 1\.1"):
         cpus_for(job, patience_s=0)
 
 
