@@ -19,6 +19,7 @@ from app.dashboard.headline import empty
 from app.dashboard.live import CANONICAL, Query
 from app.dashboard.markup import notice, safe
 from app.service import Service
+from app.services.aligned import aligned
 from app.services.comparison import MOST_SIDES
 from app.views import Selection
 
@@ -74,11 +75,12 @@ class CompareFeed:
 
     def _around(self, view: CompareView) -> dict[str, str]:
         found = self._service.before_after.around(view.event, view.around())
+        drawn = aligned(found.comparison)
         return {
             "said": comparison.around(found, self._now()),
             "warnings": comparison.warnings(found.warnings, self._now()),
-            "compared": comparison.chart(found.comparison, view.to_query()),
-            "steps": comparison.steps(found.comparison),
+            "compared": comparison.chart(found.comparison, drawn, view.to_query()),
+            "steps": comparison.steps(found.comparison, drawn),
             "numbers": comparison.numbers(found.comparison),
             "take": comparison_links(view),
         }
@@ -98,11 +100,12 @@ class CompareFeed:
         if len(view.sides) < 2:
             return {"said": empty("One side is none.", "Add another one to compare it with.")}
         found = self._service.comparisons.compare(view.draft())
+        drawn = aligned(found)
         return {
             "said": comparison.said(found, self._now()),
             "warnings": comparison.warnings(found.warnings, self._now()),
-            "compared": comparison.chart(found, view.to_query()),
-            "steps": comparison.steps(found),
+            "compared": comparison.chart(found, drawn, view.to_query()),
+            "steps": comparison.steps(found, drawn),
             "voice": comparison.voice(found),
             "numbers": comparison.numbers(found),
             "take": comparison_links(view),

@@ -12,7 +12,7 @@ from app.core.types import CLASSES, Count, Label
 from app.dashboard.markup import clock, day, figure, isolated, notice, safe, spoken, visible
 from app.dashboard.tables import table
 from app.dashboard.view import source_name
-from app.services.aligned import Point, point_step, points
+from app.services.aligned import Aligned, Point
 from app.services.before_after import BeforeAfter
 from app.services.comparison import AlignedBucket, Comparison, Side, Told
 from app.services.words import points as in_points
@@ -45,24 +45,24 @@ class Chart(TypedDict):
     sides: list[Drawn]
 
 
-def chart(found: Comparison, revision: str) -> str:
-    """The aligned chart as the text that the panel carries."""
+def chart(found: Comparison, drawn: Aligned, revision: str) -> str:
+    """The chart of the points as the text that the panel carries."""
     origin = None
     if found.align == "clock":
         firsts = [side.buckets[0] for side in found.sides if side.buckets]
         origin = min((_origin(bucket) for bucket in firsts), default=None)
-    step_s = point_step(found)
-    drawn: Chart = {"step": step_s, "origin": origin, "sides": [_drawn(side, step_s) for side in found.sides]}
-    return json.dumps({"revision": revision, **drawn}, separators=(",", ":"))
+    sides = [_drawn(side.name, points) for side, points in zip(found.sides, drawn.sides, strict=True)]
+    made: Chart = {"step": drawn.step_s, "origin": origin, "sides": sides}
+    return json.dumps({"revision": revision, **made}, separators=(",", ":"))
 
 
 def _origin(bucket: AlignedBucket) -> int:
     return round(bucket.start.timestamp() - bucket.offset_s) * 1000
 
 
-def _drawn(side: Side, step_s: int) -> Drawn:
-    made: Drawn = {"name": visible(side.name), "at": [], "volume": [], "value": [], "low": [], "high": [], "n": []}
-    for point in points(side, step_s):
+def _drawn(name: str, points: Sequence[Point]) -> Drawn:
+    made: Drawn = {"name": visible(name), "at": [], "volume": [], "value": [], "low": [], "high": [], "n": []}
+    for point in points:
         found = point.negative
         made["at"].append(point.at_s)
         made["volume"].append(round(point.per_hour, 1))
@@ -174,10 +174,9 @@ def voice(found: Comparison) -> str:
     return f'<h2>Share of voice</h2><ul class="ep-voices">{rows}</ul>'
 
 
-def steps(found: Comparison) -> str:
+def steps(found: Comparison, drawn: Aligned) -> str:
     """The points of the chart as a table: the negative share as classified, with what it rests on."""
-    step_s = point_step(found)
-    by_side = [{point.at_s: point for point in points(side, step_s)} for side in found.sides]
+    by_side = [{point.at_s: point for point in points} for points in drawn.sides]
     rows = []
     for at_s in sorted({at_s for side in by_side for at_s in side}):
         there = [side.get(at_s) for side in by_side]

@@ -43,8 +43,21 @@ class Point:
         return sum(count.distinct for count in self.counts.values())
 
 
-def point_step(found: Comparison) -> int:
-    """The seconds that a point covers: as few steps as give those of the smallest side some thirty messages."""
+@dataclass(frozen=True, slots=True)
+class Aligned:
+    """The points of each side, in the order of the sides; each covers `step_s` seconds."""
+
+    step_s: int
+    sides: tuple[tuple[Point, ...], ...]
+
+
+def aligned(found: Comparison) -> Aligned:
+    """The points of all sides: as few steps in each as give those of the smallest side some thirty messages."""
+    step_s = _point_step(found)
+    return Aligned(step_s, tuple(points(side, step_s) for side in found.sides))
+
+
+def _point_step(found: Comparison) -> int:
     sides = [side for side in found.sides if side.buckets]
     means = [sum(_scored(bucket.counts) for bucket in side.buckets) / len(side.buckets) for side in sides]
     longest = max(((side.end - side.start).total_seconds() / found.step_s for side in found.sides), default=1.0)

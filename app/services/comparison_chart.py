@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from app.services.aligned import Point, point_step, points
+from app.services.aligned import Aligned, Point
 from app.services.comparison import Comparison
 from app.services.report_chart import text
 
@@ -43,10 +43,9 @@ class _Scale:
         return self.x(min(point.at_s + self.step_s / 2, self.last))
 
 
-def chart(found: Comparison) -> str:
-    """The SVG; empty where no side has messages."""
-    step_s = point_step(found)
-    sides = [points(side, step_s) for side in found.sides]
+def chart(found: Comparison, aligned: Aligned) -> str:
+    """The SVG of the points; empty where no side has messages."""
+    sides, step_s = aligned.sides, aligned.step_s
     drawn = [point for side in sides for point in side]
     if not drawn:
         return ""

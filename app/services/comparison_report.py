@@ -11,7 +11,7 @@ from typing import Final
 from app.core.annotations import Annotation
 from app.core.types import CLASSES, Count, Label
 from app.services import comparison_chart, report_html
-from app.services.aligned import point_step, points
+from app.services.aligned import Aligned, aligned
 from app.services.before_after import Around, BeforesAfters
 from app.services.comparison import Comparison, ComparisonDraft, Comparisons, Side, Told
 from app.services.evidence import Evidence
@@ -144,7 +144,8 @@ def _told(told: Told) -> str:
 
 
 def _chart(found: Comparison) -> str:
-    drawn = comparison_chart.chart(found)
+    points = aligned(found)
+    drawn = comparison_chart.chart(found, points)
     if not drawn:
         return ""
     named = zip(comparison_chart.COLOURS, found.sides, strict=False)
@@ -153,11 +154,10 @@ def _chart(found: Comparison) -> str:
         '<p class="soft">The lines are the shares as classified, step by step, with their sampling error alone: they '
         "say when a share moved. The shares above are made as their table says.</p>"
     )
-    return section("Over time", f'<div class="wide">{drawn}</div>', legend, note, _steps(found))
+    return section("Over time", f'<div class="wide">{drawn}</div>', legend, note, _steps(points))
 
 
-def _steps(found: Comparison) -> str:
-    step_s = point_step(found)
+def _steps(drawn: Aligned) -> str:
     rows = [
         [
             f"{number}",
@@ -167,10 +167,10 @@ def _steps(found: Comparison) -> str:
             f"{point.scored:,}",
             whole(with_interval(point.negative)) if point.negative else "too few",
         ]
-        for number, side in enumerate(found.sides, start=1)
-        for point in points(side, step_s)
+        for number, points in enumerate(drawn.sides, start=1)
+        for point in points
     ]
-    caption = f"Steps of {step_s // 60} minutes; steps without messages are left out"
+    caption = f"Steps of {drawn.step_s // 60} minutes; steps without messages are left out"
     made = table(caption, ["Side", "From", "Distinct", "An hour", "Scored", "Negative as classified"], rows, (2, 3, 4))
     return f"<details><summary>The figures behind the chart</summary>{made}</details>"
 

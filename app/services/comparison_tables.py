@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from app.core.types import CLASSES, Count, Label
-from app.services.aligned import point_step, points
+from app.services.aligned import aligned
 from app.services.comparison import Comparison, Side
 from app.services.exports import TIME, share_columns, share_fields
 
@@ -81,21 +81,21 @@ def steps_table(found: Comparison) -> pa.Table:
     distinct messages and those per_hour, scored (what the share rests on), `classified_negative_*` (the share as
     classified, 0..1, with its 95 % sampling error).
     """
-    step_s = point_step(found)
+    drawn = aligned(found)
     rows = [
         {
             "number": number,
             "name": side.name,
             "after_s": point.at_s,
             "start": point.start,
-            "step_s": step_s,
+            "step_s": drawn.step_s,
             "distinct": point.distinct,
             "per_hour": point.per_hour,
             "scored": point.scored,
             **share_columns("classified_negative", point.negative),
         }
-        for number, side in enumerate(found.sides, start=1)
-        for point in points(side, step_s)
+        for number, (side, points) in enumerate(zip(found.sides, drawn.sides, strict=True), start=1)
+        for point in points
     ]
     schema = pa.schema(
         [

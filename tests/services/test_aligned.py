@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.core.types import Count, Label
-from app.services.aligned import point_step, points
+from app.services.aligned import aligned, points
 from app.services.comparison import AlignedBucket, Comparison, Side
 from app.views import Correction
 
@@ -55,14 +55,14 @@ def test_points_are_as_fine_as_the_smallest_side_allows() -> None:
     busy = side([(n, 30, 30) for n in range(288)])
     some = side([(n, 3, 3) for n in range(288)])
     lone = side([(n, 1, 0) for n in range(288)])
-    assert point_step(compared(busy, busy)) == STEP_S
-    assert point_step(compared(busy, some)) == 6 * STEP_S
-    assert point_step(compared(busy, lone)) == 24 * STEP_S
+    assert aligned(compared(busy, busy)).step_s == STEP_S
+    assert aligned(compared(busy, some)).step_s == 6 * STEP_S
+    assert aligned(compared(busy, lone)).step_s == 24 * STEP_S
 
 
 def test_a_short_window_keeps_a_dozen_points() -> None:
-    assert point_step(compared(*[side([(0, 1, 0)], hours=2)] * 2)) == 2 * STEP_S
-    assert point_step(compared(*[side([], hours=0.5)] * 2)) == STEP_S
+    assert aligned(compared(*[side([(0, 1, 0)], hours=2)] * 2)).step_s == 2 * STEP_S
+    assert aligned(compared(*[side([], hours=0.5)] * 2)).step_s == STEP_S
 
 
 def test_a_point_adds_up_its_steps_and_begins_where_they_do() -> None:
