@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
+from fastapi_offline import FastAPIOffline
 
 from app.adapters.records import DeadLetterPage, Facets, MessageFilter
 from app.classification import Classification, Classify
@@ -220,12 +221,13 @@ def _operation_id(route: APIRoute) -> str:
 
 def build_api(service: Service, classify: Classify, settings: Settings) -> FastAPI:
     """The API on a service and a model. Raises ConfigError for a token that is set but empty."""
-    app = FastAPI(
+    app = FastAPIOffline(
         title="EventPulse",
         summary="Public reaction to named events, counted exactly.",
         description=_DESCRIPTION,
         version=_version(),
         openapi_tags=_TAGS,
+        docs_url="/docs",
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,

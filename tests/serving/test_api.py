@@ -1,6 +1,7 @@
 """Every route, what it answers and what it refuses."""
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -306,7 +307,19 @@ def test_every_operation_is_described(app: FastAPI, client: TestClient) -> None:
         assert {"401", "500", "503"} <= set(operation["responses"])
         assert operation["operationId"] == "ready" or "ErrorAnswer" in json.dumps(operation["responses"]["503"])
     assert "HTTPValidationError" not in described["components"]["schemas"]
-    assert "/openapi.json" in client.get("/docs").text
+
+
+def test_the_page_to_try_it_loads_nothing_from_elsewhere(client: TestClient) -> None:
+    page = client.get("/docs").text
+    assert "/openapi.json" in page
+    assert_loads_from_here(client, page)
+
+
+def assert_loads_from_here(client: TestClient, page: str) -> None:
+    loaded = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
+    assert {address.rpartition(".")[2] for address in loaded} >= {"js", "css"}
+    assert all(address.startswith("/") for address in loaded)
+    assert [client.get(address).status_code for address in loaded] == [200] * len(loaded)
 
 
 @pytest.mark.parametrize(
@@ -334,7 +347,9 @@ def test_the_examples_are_what_is_answered(name: str, model: type) -> None:
 def test_it_works_behind_a_prefix(app: FastAPI) -> None:
     with TestClient(Starlette(routes=[Mount("/v1", app)])) as client:
         assert client.get("/v1/health").status_code == 200
-        assert "'/v1/openapi.json'" in client.get("/v1/docs").text
+        page = client.get("/v1/docs").text
+        assert "'/v1/openapi.json'" in page
+        assert_loads_from_here(client, page)
         described = client.get("/v1/openapi.json").json()
         assert described["servers"] == [{"url": "/v1"}]
         assert "/classify" in described["paths"]
