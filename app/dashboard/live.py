@@ -6,11 +6,13 @@ not noticed. A Gradio event for the same costs some 30 ms of CPU even where noth
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import math
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Annotated, Final, Protocol, TypeAlias
 
@@ -28,10 +30,11 @@ CANONICAL: Final = "query"
 
 _FRESH_S = 0.5
 # What making the open views may take of a core, and how old an answer gets for it.
-_PART: Final = 0.15
+_PART: Final = 0.12
 _OLDEST_S: Final = 10.0
 _ASKED_AGAIN_S: Final = 2.0  # after that long without a question nobody looks at a view any more
 _MOST_KEPT = 256
+_MOST_AT_ONCE = 16  # answers that are made, or waited for
 _LONGEST_QUERY = 8_000
 
 
@@ -59,7 +62,7 @@ class Live:
     """Answers for all feeds; whatever many readers look at is made once.
 
     `fresh_s`: for so long an answer is given again without a look at what has changed, and for longer where the open
-    views would cost more than a seventh of a core, so that messages come in as fast as before: a page that few look at
+    views would cost more than an eighth of a core, so that messages come in as fast as before: a page that few look at
     is up to date within a second, ten of them within five. `timer` and `cost` count seconds, by the clock and of CPU.
     """
 
@@ -75,6 +78,9 @@ class Live:
         self._cost = cost
         self._last: LRUCache[tuple[str, frozenset[tuple[str, str]]], _Made] = LRUCache(_MOST_KEPT)
         self._lock = threading.Lock()
+        # FastAPI's own threads would live for one answer each here: they end with the outermost task, and a replica of
+        # Ray Serve has none but the request. To start one costs as much as most answers.
+        self._threads = ThreadPoolExecutor(_MOST_AT_ONCE, thread_name_prefix="live")
         waiting = threading.Condition()
         # By view: what it cost to make, and until when it counts as open.
         costs: TLRUCache[Hashable, tuple[float, float]] = TLRUCache(
@@ -97,11 +103,12 @@ class Live:
         router = APIRouter()
 
         @router.get("/live/{name}")
-        def live(name: str, request: Request, x_have: Annotated[str, Header(max_length=4_000)] = "") -> Response:
+        async def live(name: str, request: Request, x_have: Annotated[str, Header(max_length=4_000)] = "") -> Response:
             if name not in self._feeds or len(request.url.query) > _LONGEST_QUERY:
                 return Response(status_code=404)
             had = dict(pair.split("=", 1) for pair in x_have.split() if "=" in pair)
-            changed = self.changed(name, dict(request.query_params), had)
+            loop = asyncio.get_running_loop()
+            changed = await loop.run_in_executor(self._threads, self.changed, name, dict(request.query_params), had)
             headers = {"Cache-Control": "no-store"}
             return JSONResponse(changed, headers=headers) if changed else Response(status_code=204, headers=headers)
 
