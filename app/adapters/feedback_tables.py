@@ -19,6 +19,8 @@ from app.core.types import Label
 LONGEST_NAME: Final = 60
 _T = table.c
 _M = messages.c
+# Asked for each window that is shown: made once, for that takes longer than the answer.
+_LATEST: Final = select(func.max(_T.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ def log(connection: Connection, event_id: str | None = None) -> list[Judgement]:
 
 def newest(connection: Connection) -> int:
     """The id of the latest row of all events, 0 where there is none: it grows with each row."""
-    return int(connection.scalar(select(func.max(_T.id))) or 0)
+    return int(connection.scalar(_LATEST) or 0)
 
 
 def page(connection: Connection, event_id: str, limit: int, after: str | None) -> JudgementPage:

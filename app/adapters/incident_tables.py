@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, func, or_, select
 
 from app.adapters.database import insert, micros, moment, storable, to_json
 from app.adapters.incident_records import (
@@ -32,6 +32,9 @@ VERDICT: Final = "verdict"
 
 _WITHDRAWN: Final = "withdrawn"
 _NEWEST: Final = (table.c.opened_at.desc(), table.c.event_id, table.c.number.desc())
+# Asked for each incident that is shown: made once, for that takes longer than the answer.
+_VERDICTS: Final = select(verdicts).where(verdicts.c.event_id == bindparam("event")).order_by(verdicts.c.id)
+_VERDICTS_OF_ONE: Final = _VERDICTS.where(verdicts.c.number == bindparam("number"))
 
 
 def put_changes(
@@ -198,12 +201,11 @@ def put_verdict(
 
 def verdicts_of(connection: Connection, event_id: str, number: int | None = None) -> tuple[StoredVerdict, ...]:
     """The log of the verdicts of an event or of one incident, the oldest first."""
-    query = select(verdicts).where(verdicts.c.event_id == event_id).order_by(verdicts.c.id)
-    if number is not None:
-        query = query.where(verdicts.c.number == number)
+    query = _VERDICTS if number is None else _VERDICTS_OF_ONE
+    values = {"event": event_id, "number": number}
     return tuple(
         StoredVerdict(row.number, None if row.verdict == _WITHDRAWN else Verdict(row.verdict), row.note, moment(row.at))
-        for row in connection.execute(query)
+        for row in connection.execute(query, values)
     )
 
 

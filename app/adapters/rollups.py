@@ -8,9 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Final, NamedTuple
+from functools import cache, lru_cache
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, func, literal_column, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Column,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    Select,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
 
 from app.adapters.bulk import insert_rows
 from app.adapters.database import micros, moment
@@ -104,19 +118,20 @@ def timeline(
     connection: Connection, cut: Cut, grain: Grain, between: tuple[datetime, datetime], step_s: int | None
 ) -> list[Bucket]:
     """The buckets that begin in [between), the first one rounded down; see `Store.timeline`."""
-    start = micros(between[0])
-    step = _step(step_s * 1_000_000 if step_s else _WIDTH[grain])
-    rows = connection.execute(
-        select(step, rollups.c.label, func.sum(_RAW), func.sum(_DISTINCT))
-        .where(*_line(cut, grain), rollups.c.start >= start - start % _WIDTH[grain])
-        .where(rollups.c.start < micros(between[1]), _RAW > 0)
-        .group_by(step, rollups.c.label)
-        .order_by(step)
-    ).all()
+    low = _floor(micros(between[0]), _WIDTH[grain])
+    query = _timeline(step_s * 1_000_000 if step_s else _WIDTH[grain])
+    rows = connection.execute(query, _line(cut) | _piece("", grain, low, micros(between[1]))).all()
     buckets: dict[int, dict[Label, Count]] = {}
     for begin, label, raw, distinct in rows:
         buckets.setdefault(begin, {})[_LABELS[label]] = Count(int(raw), int(distinct))
     return [Bucket(moment(begin), counts) for begin, counts in buckets.items()]
+
+
+@lru_cache(64)  # a step can be of any length
+def _timeline(width: int) -> Select[int, str, Any, Any]:
+    step = _step(width)
+    counts = select(step, rollups.c.label, func.sum(_RAW), func.sum(_DISTINCT)).where(*_in_piece(""))
+    return counts.group_by(step, rollups.c.label).order_by(step)
 
 
 def _step(width: int) -> ColumnElement[int]:
@@ -136,16 +151,24 @@ def totals(connection: Connection, cut: Cut, start: datetime | None, end: dateti
         pieces = _pieces(low, _ceil(micros(end), minute) if end else _ALWAYS[1], _COARSE_TO_FINE)
     if not pieces:
         return {}
-    parts = [
-        select(rollups.c.label, func.sum(_RAW), func.sum(_DISTINCT))
-        .where(*_line(cut, grain), rollups.c.start >= low, rollups.c.start < high, _RAW > 0)
-        .group_by(rollups.c.label)
-        for grain, low, high in pieces
-    ]
+    values = _line(cut)
+    for number, piece in enumerate(pieces):
+        values |= _piece(str(number), *piece)
     found: dict[Label, Count] = {}
-    for label, raw, distinct in connection.execute(union_all(*parts)):
+    for label, raw, distinct in connection.execute(_totals(len(pieces)), values):
         found[_LABELS[label]] = found.get(_LABELS[label], Count()) + Count(int(raw), int(distinct))
     return found
+
+
+@cache
+def _totals(pieces: int) -> CompoundSelect[str, Any, Any]:
+    parts = [
+        select(rollups.c.label, func.sum(_RAW), func.sum(_DISTINCT))
+        .where(*_in_piece(str(number)))
+        .group_by(rollups.c.label)
+        for number in range(pieces)
+    ]
+    return union_all(*parts)
 
 
 def by_place(
@@ -176,13 +199,33 @@ def by_place(
     return found
 
 
-def _line(cut: Cut, grain: str) -> tuple[ColumnElement[bool], ...]:
+def _in_piece(name: str) -> tuple[ColumnElement[bool], ...]:
+    """Counts of the line and the piece whose values are given as in `_line` and `_piece`.
+
+    Queries are made once: to put one together takes longer than to ask it.
+    """
+    cells = rollups.c
     return (
-        rollups.c.event_id == cut.event_id,
-        rollups.c.grain == grain,
-        rollups.c.source == (cut.source or EVERY),
-        rollups.c.country == (cut.country or EVERY),
+        cells.event_id == _value("event", cells.event_id),
+        cells.grain == _value(f"grain{name}", cells.grain),
+        cells.source == _value("source", cells.source),
+        cells.country == _value("country", cells.country),
+        cells.start >= _value(f"low{name}", cells.start),
+        cells.start < _value(f"high{name}", cells.start),
+        _RAW > 0,
     )
+
+
+def _value(name: str, column: Column[Any]) -> BindParameter[Any]:
+    return bindparam(name, type_=column.type)
+
+
+def _line(cut: Cut) -> dict[str, Any]:
+    return {"event": cut.event_id, "source": cut.source or EVERY, "country": cut.country or EVERY}
+
+
+def _piece(name: str, grain: str, low: int, high: int) -> dict[str, Any]:
+    return {f"grain{name}": grain, f"low{name}": low, f"high{name}": high}
 
 
 def _pieces(low: int, high: int, grains: tuple[str, ...]) -> list[tuple[str, int, int]]:

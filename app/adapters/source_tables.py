@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.adapters.database import insert, mended, micros, moment, storable, to_json
@@ -19,6 +19,8 @@ from app.core.errors import InvalidInput, StoreError
 from app.core.types import JSON, DeadLetter, SourceState, SourceStatus
 
 _COUNTERS = ("reads", "billed_reads", "unmatched", "errors", "dead_letters")
+_ALL = select(table).order_by(table.c.event_id, table.c.connector)
+_OF_EVENT = _ALL.where(table.c.event_id == bindparam("event", type_=table.c.event_id.type))
 
 
 def advance(connection: Connection, event_id: str, connector: str, progress: Progress, now: datetime) -> None:
@@ -92,9 +94,7 @@ def cursor(connection: Connection, event_id: str, connector: str) -> dict[str, J
 
 def statuses(connection: Connection, event_id: str | None) -> list[SourceStatus]:
     """The status of each connector; see `Store.statuses`."""
-    query = select(table).order_by(table.c.event_id, table.c.connector)
-    if event_id is not None:
-        query = query.where(table.c.event_id == event_id)
+    found = connection.execute(_ALL) if event_id is None else connection.execute(_OF_EVENT, {"event": event_id})
     return [
         SourceStatus(
             event_id=row.event_id,
@@ -106,7 +106,7 @@ def statuses(connection: Connection, event_id: str | None) -> list[SourceStatus]
             **{name: row._mapping[name] for name in _COUNTERS},
             updated_at=moment(row.updated_at),
         )
-        for row in connection.execute(query)
+        for row in found
     ]
 
 
