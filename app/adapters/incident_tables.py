@@ -33,6 +33,7 @@ VERDICT: Final = "verdict"
 _WITHDRAWN: Final = "withdrawn"
 _NEWEST: Final = (table.c.opened_at.desc(), table.c.event_id, table.c.number.desc())
 # Asked for each incident that is shown: made once, for that takes longer than the answer.
+_ALARMS: Final = select(table.c.event_id, table.c.number, table.c.severity).where(table.c.state == "open")
 _VERDICTS: Final = select(verdicts).where(verdicts.c.event_id == bindparam("event")).order_by(verdicts.c.id)
 _VERDICTS_OF_ONE: Final = _VERDICTS.where(verdicts.c.number == bindparam("number"))
 
@@ -207,6 +208,11 @@ def verdicts_of(connection: Connection, event_id: str, number: int | None = None
         StoredVerdict(row.number, None if row.verdict == _WITHDRAWN else Verdict(row.verdict), row.note, moment(row.at))
         for row in connection.execute(query, values)
     )
+
+
+def alarms(connection: Connection) -> frozenset[tuple[str, int, int]]:
+    """Event, number and severity of all open incidents."""
+    return frozenset((row.event_id, row.number, row.severity) for row in connection.execute(_ALARMS))
 
 
 def count_verdicts(connection: Connection, event_id: str) -> int:

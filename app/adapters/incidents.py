@@ -112,6 +112,11 @@ class IncidentStore:
         with self._database.read() as connection:
             return incident_tables.find(connection, where, limit, after)
 
+    def alarms(self) -> frozenset[tuple[str, int, int]]:
+        """Event, number and severity of all open incidents: cheap to ask, and changes when people have to know."""
+        with self._database.read() as connection:
+            return incident_tables.alarms(connection)
+
     def changes(self, event_id: str, number: int) -> tuple[StoredChange, ...]:
         """The changes of an incident, the oldest first."""
         with self._database.read() as connection:

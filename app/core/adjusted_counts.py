@@ -153,8 +153,8 @@ def _add(one: Matrix, other: Matrix) -> Matrix:
 
 @lru_cache(maxsize=4_096)
 def _corrected(counts: Counts, errors: Errors) -> tuple[Share, Share, Share]:
-    rates = _rates(errors, _MATRICES)
-    figures = _summary(_draws(counts, rates, _WINDOW), _log_fit(counts, rates))
+    rounds = _rounds(counts, errors, _MATRICES, _WINDOW)
+    figures = _summary(rounds.shares, rounds.log_fit)
     negative, neutral, positive = (_share(each, sum(counts)) for each in figures)
     return negative, neutral, positive
 
@@ -170,14 +170,13 @@ def _share(figures: tuple[float, float, float], n: int) -> Share:
 def _differences(
     after: Counts, before: Counts, errors: Errors, errors_before: Errors | None
 ) -> tuple[Difference, Difference, Difference]:
-    rates = _rates(errors, _MATRICES)
-    rates_before = _rates(errors_before, _MATRICES_BEFORE) if errors_before else rates
-    drawn = _draws(after, rates, _WINDOW) - _draws(before, rates_before, _WINDOW_BEFORE)
-    figures = _summary(drawn, _log_fit(after, rates) + _log_fit(before, rates_before))
+    now = _rounds(after, errors, _MATRICES, _WINDOW)
+    then = _rounds(before, errors_before or errors, _MATRICES_BEFORE if errors_before else _MATRICES, _WINDOW_BEFORE)
+    figures = _summary(now.shares - then.shares, now.log_fit + then.log_fit)
     shares, shares_before = _corrected(after, errors), _corrected(before, errors_before or errors)
     negative, neutral, positive = (
-        _difference(each, sampled(now.value, now.n), sampled(then.value, then.n))
-        for each, now, then in zip(figures, shares, shares_before, strict=True)
+        _difference(each, sampled(one.value, one.n), sampled(other.value, other.n))
+        for each, one, other in zip(figures, shares, shares_before, strict=True)
     )
     return negative, neutral, positive
 
@@ -214,6 +213,24 @@ def _weights(log_weights: Floats) -> Floats:
         relative = relative / 2
         weights = np.exp(relative)
     return np.asarray(weights / weights.sum())
+
+
+@dataclass(frozen=True, slots=True)
+class _Rounds:
+    """What the rounds of a bootstrap give: shares of shape [rounds, classes], and how well each explains the window."""
+
+    shares: Floats
+    log_fit: Floats
+
+
+@lru_cache(maxsize=256)  # of 64 KB
+def _rounds(counts: Counts, errors: Errors, matrices: int, window: int) -> _Rounds:
+    """The rounds for a window, with these streams of random numbers for the matrices and for the window.
+
+    Kept, for a share and its difference rest on the same ones, and of two windows mostly one has changed.
+    """
+    rates = _rates(errors, matrices)
+    return _Rounds(_draws(counts, rates, window), _log_fit(counts, rates))
 
 
 def _draws(counts: Counts, rates: Floats, stream: int) -> Floats:

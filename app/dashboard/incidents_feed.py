@@ -68,7 +68,7 @@ class IncidentsFeed:
             except NotFound as error:
                 banner = notice("stale", "No such incident.", safe(str(error)))
         changes = {
-            (each.event_id, each.number): self._service.incidents.get(each.event_id, each.number).changes[-1].text
+            (each.event_id, each.number): self._service.incidents.latest_change(each.event_id, each.number).text
             for each in found.items
         }
         detail = incidents.detail(card, self._now()) if card else _nothing_chosen(bool(found.items))

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Annotated, Final, Protocol, TypeAlias
 
-from cachetools import LRUCache, TLRUCache, cached
+from cachetools import LRUCache, TLRUCache, TTLCache, cached
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 
@@ -63,13 +63,15 @@ class Live:
 
     `fresh_s`: for so long an answer is given again without a look at what has changed, and for longer where the open
     views would cost more than a tenth of a core, so that messages come in as fast as before: a page that few look at
-    is up to date within a second, ten of them within five. `timer` and `cost` count seconds, by the clock and of CPU.
+    is up to date within a second, ten of them within five. What is `urgent` does not wait: when that changes, every
+    view is made anew. `timer` and `cost` count seconds, by the clock and of CPU.
     """
 
     def __init__(
         self,
         feeds: Mapping[str, Feed],
         *,
+        urgent: Callable[[], Hashable] = lambda: None,
         fresh_s: float = _FRESH_S,
         timer: Callable[[], float] = time.monotonic,
         cost: Callable[[], float] = time.thread_time,
@@ -87,7 +89,8 @@ class Live:
             _MOST_KEPT, ttu=lambda _, cost, now: cost[1], timer=timer
         )
 
-        def fresh_until(view: Hashable, made: _Made, now: float) -> float:
+        def fresh_until(key: tuple[Hashable, ...], made: _Made, now: float) -> float:
+            view = key[:-1]  # whatever is urgent
             costs.pop(view, None)
             roots = [math.sqrt(took_s) for took_s, _ in (*costs.values(), (made.took_s, now))]
             # In proportion to the root of what each costs: of all ways to share the time the one with the least age.
@@ -95,8 +98,12 @@ class Live:
             costs[view] = made.took_s, until + _ASKED_AGAIN_S
             return until
 
-        answers: TLRUCache[Hashable, _Made] = TLRUCache(_MOST_KEPT, ttu=fresh_until, timer=timer)
-        self._made: Callable[[str, frozenset[tuple[str, str]]], _Made] = cached(answers, condition=waiting)(self._make)
+        answers: TLRUCache[tuple[Hashable, ...], _Made] = TLRUCache(_MOST_KEPT, ttu=fresh_until, timer=timer)
+        self._made: Callable[[str, frozenset[tuple[str, str]], Hashable], _Made] = cached(answers, condition=waiting)(
+            self._make
+        )
+        latest: TTLCache[Hashable, Hashable] = TTLCache(1, fresh_s, timer)
+        self._urgent: Callable[[], Hashable] = cached(latest, condition=threading.Condition())(urgent)
 
     def router(self) -> APIRouter:
         """The route of all feeds: what a reader has is in the header x-have, "panel=digest panel=digest"."""
@@ -116,10 +123,14 @@ class Live:
 
     def changed(self, name: str, query: Query, had: Mapping[str, str]) -> dict[str, tuple[str, str]]:
         """The panels of a feed that are not those the reader had, each with its digest. `had` is digests by name."""
-        made = self._made(name, frozenset(query.items()))
+        try:
+            urgent = self._urgent()
+        except AppError:
+            urgent = None  # what the feed asks fails as well, and says so on the page
+        made = self._made(name, frozenset(query.items()), urgent)
         return {panel: value for panel, value in made.panels.items() if had.get(panel) != value[0]}
 
-    def _make(self, name: str, query: frozenset[tuple[str, str]]) -> _Made:
+    def _make(self, name: str, query: frozenset[tuple[str, str]], _urgent: Hashable) -> _Made:
         feed = self._feeds[name]
         with self._lock:
             last = self._last.get((name, query))

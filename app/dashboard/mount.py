@@ -73,7 +73,8 @@ def feeds(service: Service, now: Callable[[], datetime]) -> Live:
             incidents_page.WHY: WhyFeed(service, desk, scopes, incidents_only=True),
             feedback_page.FEED: FeedbackFeed(service),
             sources_page.FEED: SourcesFeed(service, now),
-        }
+        },
+        urgent=service.incidents.alarms,
     )
 
 

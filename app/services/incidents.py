@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -116,6 +116,17 @@ class Incidents:
             verdicts=tuple(VerdictEntry(line.verdict, line.note, line.at) for line in verdicts),
             offer=self._offer(stored.incident, view),
         )
+
+    def alarms(self) -> Hashable:
+        """Changes when an incident opens, closes or becomes more serious, of any event; cheap to ask."""
+        return self._store.incidents.alarms()
+
+    def latest_change(self, event_id: str, number: int) -> ChangeView:
+        """The latest that was told of an incident. Raises NotFound."""
+        changes = self._store.incidents.changes(event_id, number)
+        if not changes:
+            raise NotFound(f"event {event_id!r} has no incident {number}", field="number")
+        return self._change(changes[-1], changes[-2] if len(changes) > 1 else None)
 
     def state(self, event_id: str) -> EventState:
         """Calm, watch, incident n, or no data. Raises NotFound."""

@@ -89,6 +89,28 @@ def test_what_takes_long_to_make_is_made_less_often() -> None:
     assert live.changed("page", {}, {})["count"][1] == "1"
 
 
+def test_what_is_urgent_does_not_wait() -> None:
+    feed, alarms = Counting(takes_s=60.0), [0]
+    live = Live(
+        {"page": feed}, urgent=lambda: alarms[0], fresh_s=0.5, timer=lambda: feed.time_s, cost=lambda: feed.time_s
+    )
+    live.changed("page", {}, {})
+    feed.state, feed.time_s = 1, 61.0
+    assert live.changed("page", {}, {})["count"][1] == "0"
+    alarms[0], feed.time_s = 1, 62.0
+    assert live.changed("page", {}, {})["count"][1] == "1"
+
+
+def test_a_store_that_can_not_say_what_is_urgent_is_told_by_the_feed() -> None:
+    feed = Counting(wrong=StoreError("it is away"))
+
+    def gone() -> int:
+        raise StoreError("it is away")
+
+    live = Live({"page": feed}, urgent=gone, fresh_s=0, timer=lambda: 0.0, cost=lambda: 0.0)
+    assert live.changed("page", {}, {})["banner"][1] == "it is away"
+
+
 def test_what_takes_very_long_is_made_now_and_then() -> None:
     feed, live = costly(60.0)
     live.changed("page", {}, {})

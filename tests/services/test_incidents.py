@@ -149,6 +149,28 @@ def test_the_history_of_an_incident_is_told_in_words(store: Store, service: Inci
         "went on after it had closed",
     ]
     assert [each.revision for each in changes] == [1, 2, 3, 4, 5, 6]
+    assert service.latest_change(EVENT.id, 1) == changes[-1]
+
+
+def test_the_latest_change_may_be_the_first(store: Store, service: Incidents) -> None:
+    tell(store, opened(incident()))
+    assert service.latest_change(EVENT.id, 1).text == "opened as watch: negative share"
+    with pytest.raises(NotFound, match="no incident 2"):
+        service.latest_change(EVENT.id, 2)
+
+
+def test_alarms_change_when_people_have_to_know(store: Store, service: Incidents) -> None:
+    seen = [service.alarms()]
+    first = opened(incident())
+    raised = then(first.incident, Change.RAISED, 5, severity=Severity.HIGH)
+    grown = then(raised.incident, Change.UPDATED, 5, size=1240.0)
+    closed = then(grown.incident, Change.CLOSED, 5, ended_at=at(20))
+    for step in (first, raised, grown, closed):
+        tell(store, step)
+        seen.append(service.alarms())
+    nothing, watched, high, larger, over = seen
+    assert len({nothing, watched, high}) == 3
+    assert (larger, over) == (high, nothing)
 
 
 def test_incidents_of_all_events_and_of_one(store: Store, service: Incidents) -> None:
