@@ -30,7 +30,7 @@ CANONICAL: Final = "query"
 
 _FRESH_S = 0.5
 # What making the open views may take of a core, and how old an answer gets for it.
-_PART: Final = 0.1
+_PART: Final = 0.07
 _OLDEST_S: Final = 10.0
 _ASKED_AGAIN_S: Final = 2.0  # after that long without a question nobody looks at a view any more
 _MOST_KEPT = 256
@@ -62,8 +62,8 @@ class Live:
     """Answers for all feeds; whatever many readers look at is made once.
 
     `fresh_s`: for so long an answer is given again without a look at what has changed, and for longer where the open
-    views would cost more than a tenth of a core, so that messages come in as fast as before: a page that few look at
-    is up to date within a second, ten of them within five. What is `urgent` does not wait: when that changes, every
+    views would cost more than a fourteenth of a core, so that messages come in as fast as before: a page that few look
+    at is up to date within a second, ten of them within five. What is `urgent` does not wait: when that changes, every
     view is made anew. `timer` and `cost` count seconds, by the clock and of CPU.
     """
 

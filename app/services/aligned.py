@@ -15,6 +15,7 @@ _FEWEST: Final = 5
 """With fewer scored messages a point has no share."""
 _WANTED: Final = 30
 _FEWEST_POINTS: Final = 12
+_MOST_POINTS: Final = 150  # more on one line are not told apart, and several lines are drawn
 _FACTORS: Final = (1, 2, 3, 6, 12, 24)
 
 
@@ -52,7 +53,7 @@ class Aligned:
 
 
 def aligned(found: Comparison) -> Aligned:
-    """The points of all sides: as few steps in each as give those of the smallest side some thirty messages."""
+    """The points of all sides, at most 150 each: of as few steps as give those of the smallest some thirty messages."""
     step_s = _point_step(found)
     return Aligned(step_s, tuple(points(side, step_s) for side in found.sides))
 
@@ -63,7 +64,8 @@ def _point_step(found: Comparison) -> int:
     longest = max(((side.end - side.start).total_seconds() / found.step_s for side in found.sides), default=1.0)
     fitting = [factor for factor in _FACTORS if longest / factor >= _FEWEST_POINTS] or [1]
     least = min(means, default=0.0)
-    return found.step_s * next((factor for factor in fitting if least * factor >= _WANTED), fitting[-1])
+    enough = (factor for factor in fitting if least * factor >= _WANTED and longest / factor <= _MOST_POINTS)
+    return found.step_s * next(enough, fitting[-1])
 
 
 def points(side: Side, step_s: int) -> tuple[Point, ...]:

@@ -55,7 +55,7 @@ def test_points_are_as_fine_as_the_smallest_side_allows() -> None:
     busy = side([(n, 30, 30) for n in range(288)])
     some = side([(n, 3, 3) for n in range(288)])
     lone = side([(n, 1, 0) for n in range(288)])
-    assert aligned(compared(busy, busy)).step_s == STEP_S
+    assert aligned(compared(busy, busy)).step_s == 2 * STEP_S  # a day has 144 of them
     assert aligned(compared(busy, some)).step_s == 6 * STEP_S
     assert aligned(compared(busy, lone)).step_s == 24 * STEP_S
 
