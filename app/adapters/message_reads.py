@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from app.adapters import feedback_tables
-from app.adapters.database import among, micros, moment, storable
+from app.adapters.database import among, contains, micros, moment, storable
 from app.adapters.records import UNRESOLVED, MessageFilter, MessagePage, StoredMessage
 from app.adapters.schema import families, messages, predictions
 from app.core.errors import InvalidInput, NotFound
@@ -52,7 +52,7 @@ def page(connection: Connection, event_id: str, where: MessageFilter, limit: int
     place = None if after is None else _place(after)
     if place is not None and where.end is not None and place[0] < micros(where.end):
         where = replace(where, end=None)  # SQLite uses one of two bounds to begin at, and would begin at this one
-    query = _with_predictions().where(_M.event_id == event_id, *conditions(where))
+    query = _with_predictions().where(_M.event_id == event_id, *conditions(connection.dialect.name, where))
     query = query.order_by(time.desc(), _M.id.desc()).limit(limit + 1)
     if place is not None:
         query = query.where(tuple_(time, _M.id) < tuple_(*place))
@@ -126,7 +126,7 @@ def _with_predictions() -> Select[*tuple[Any, ...]]:
     return select(*messages.c, *said).select_from(joined)
 
 
-def conditions(where: MessageFilter) -> list[ColumnElement[bool]]:
+def conditions(dialect: str, where: MessageFilter) -> list[ColumnElement[bool]]:
     """What a message must fulfil to fit a filter, apart from its event and `ids`. Raises InvalidInput."""
     for field in ("source", "country", "text"):
         if not storable(getattr(where, field) or ""):
@@ -147,16 +147,10 @@ def conditions(where: MessageFilter) -> list[ColumnElement[bool]]:
     if where.country is not None:
         needed.append(_M.country == where.country)
     if where.text:
-        needed.append(_M.text.ilike(_pattern(where.text), escape="\\"))
+        needed.append(contains(dialect, _M.text, where.text))
     if where.distinct_only:
         needed.append(_M.is_first)
     return needed
-
-
-def _pattern(text: str) -> str:
-    for special in ("\\", "%", "_"):
-        text = text.replace(special, "\\" + special)
-    return f"%{text}%"
 
 
 def _cursor(created_at: int, message_id: str) -> str:

@@ -60,7 +60,7 @@ def read(connection: Connection, event_id: str, where: MessageFilter, most: int)
     """The messages of a window; see `WindowReads.read`."""
     if where.start is None or where.end is None or where.end <= where.start:
         raise ValueError("a window that is read begins and ends")
-    fits = [_M.event_id == event_id, *conditions(where)]
+    fits = [_M.event_id == event_id, *conditions(connection.dialect.name, where)]
     there = connection.scalar(select(func.count()).select_from(messages).where(*fits)) or 0
     query = select(*_COLUMNS).where(*fits).order_by(_M.created_at, _M.id).limit(most)
     rows: Sequence[Row[*tuple[Any, ...]]] = []
