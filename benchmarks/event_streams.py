@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +17,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from app.adapters.backends import load
-from app.core.bursts import Tick
 from app.core.text import content_hash
 from app.core.types import Label
 
@@ -70,11 +68,3 @@ def counts(messages: pd.DataFrame) -> pd.DataFrame:
         index=pd.DatetimeIndex(messages["created_at"]),
     )
     return table.resample(STEP).sum()
-
-
-def ticks(table: pd.DataFrame, *, dark: Iterable[datetime] = ()) -> Iterator[Tick]:
-    """The steps of `counts`; those that begin at a time in `dark` are not known."""
-    unknown = set(dark)
-    for start, total, scored, negative in table.itertuples(name=None):
-        at = start.to_pydatetime()
-        yield Tick(at, total, scored, negative, known=at not in unknown)

@@ -25,7 +25,6 @@ from app.core.incidents import Incident, Kind
 from app.core.watch import Rule, replay
 from benchmarks.event_streams import counts, labelled, say
 
-NEGATIVE: Final = frozenset({Kind.NEGATIVE_SHARE, Kind.NEGATIVE_COUNT})
 QUIET: Final = ("apple-2011-10", "google-2011-10", "microsoft-2011-10", "twitter-2011-10")
 ELECTION, AIRLINES, DEBATE, APPLE = "us-election-2024-windows", "us-airlines-2015", "gop-debate-2015", "apple-2014-12"
 

@@ -42,7 +42,6 @@ class Viewer:
     saw: Callable[[Mapping[str, str]], None] = lambda panels: None
     took: list[float] = field(default_factory=list)
     failed: int = 0
-    received: int = 0
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)
@@ -91,5 +90,4 @@ class Viewer:
         body = answer.read()
         if answer.status not in (200, 204):
             raise http.client.HTTPException(f"{path}: {answer.status}")
-        self.received += len(body)
         return body

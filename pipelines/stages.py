@@ -6,7 +6,6 @@ A stage goes from a base to a better one: language (masked-language training on 
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 from dataclasses import dataclass
@@ -24,8 +23,6 @@ from app.core.errors import AppError
 from pipelines.dataset import LabelledTexts
 from pipelines.fit import BEST, FitConfig, Fitting
 from pipelines.objectives import Loss, MaskedLanguage, Objective, Sentiment, Targets
-
-log = logging.getLogger(__name__)
 
 _CHECKPOINT_EVERY = 500
 _RESTARTS = 3

@@ -1,6 +1,6 @@
 """The tests on one series: the messages of one source of one event, step by step.
 
-    tests = SeriesTests("x", step=timedelta(minutes=5), volume_alarms=0.5, negative_alarms=0.5)
+    tests = SeriesTests("x", step=timedelta(minutes=5), budget=Budget(volume=0.5, negative=0.5))
     signals = tests.observe(Tick(start, total=140, scored=138, negative=61))
 
 Each test asks how surprising the fading windows of 5 minutes to 4 hours are, given what was usual before: the volume

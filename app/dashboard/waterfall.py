@@ -29,7 +29,6 @@ _UNKNOWN: Final = {
     Dimension.STORY: "no story",
 }
 _LONGEST = 60
-_NOTHING = 0.05  # messages an hour: what all others add, where nobody is left
 
 
 def waterfalls(card: EvidenceCard, view: View) -> str:

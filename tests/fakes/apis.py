@@ -15,7 +15,6 @@ import json
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
 from threading import Condition, Event, Thread
@@ -222,8 +221,3 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         opened.gone()
         opened.lines.put(None)
-
-
-def iso(at: datetime) -> str:
-    """A time as X writes it."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
