@@ -138,13 +138,13 @@ def severity_of(signal: Signal, lasted: timedelta) -> Severity:
     """Surprise beyond the threshold (decades), size (decades above 10) and persistence (doublings of half an hour).
 
     Each counts up to two points: under 2 points is WATCH, from 4 points on CRITICAL. A source that was switched on is
-    never more than WATCH.
+    never more than WATCH. A source that is behind can signal from before what it joins: that has not lasted at all.
     """
     if signal.kind is Kind.SWITCHED_ON:
         return Severity.WATCH
     surprise = min(2.0, max(0.0, signal.surprise - signal.threshold) / 2)
     size = min(2.0, max(0.0, math.log10(max(signal.size, 1.0)) - 1))
-    persistence = min(2.0, math.log2(1 + lasted / timedelta(minutes=30)) / 2)
+    persistence = min(2.0, math.log2(1 + max(lasted, timedelta()) / timedelta(minutes=30)) / 2)
     points = surprise + size + persistence
     return Severity.WATCH if points < 2 else Severity.HIGH if points < 4 else Severity.CRITICAL
 
@@ -176,7 +176,8 @@ class IncidentBook:
         """Take in what the tests said of the step that ends at `end`; returns the changes that are to be told.
 
         With `known` False (every source was dark) an incident stays open: no data is not calm. With `complete` False
-        the step is still being filled: it can open or raise an incident, not close one.
+        the step is still being filled: it can open or raise an incident, not close one. A step of a source that is
+        behind the others may end before those that were taken in already.
         """
         firing = [signal for signal in signals if signal.fires and signal.size >= self.rules.least_size]
         updates: list[Update] = []
@@ -194,7 +195,7 @@ class IncidentBook:
                 updates.append(self._close(end))
         if held and self._open is not None:
             self._calm = timedelta()
-            self._held_to = end
+            self._held_to = max(self._held_to or end, end)
         return updates
 
     def state(self) -> dict[str, JSON]:
@@ -230,6 +231,7 @@ class IncidentBook:
         if reactions and self._is_same(end, severity, reactions):
             return [self._again(end, firing)]
         self._told_size = max(s.size for s in firing)
+        self._held_to = end
         self._open = Incident(
             number=self._next,
             kinds=_kinds(firing),
@@ -263,7 +265,7 @@ class IncidentBook:
         self._open = replace(
             past,
             ended_at=None,
-            updated_at=end,
+            updated_at=max(past.updated_at, end),
             revision=past.revision + 1,
             reopened=past.reopened + 1,
             kinds=_kinds(firing, also=past.kinds),
@@ -282,7 +284,7 @@ class IncidentBook:
             before,
             kinds=_kinds(firing, also=before.kinds),
             severity=severity,
-            updated_at=end,
+            updated_at=max(before.updated_at, end),
             size=size,
             evidence=_strongest(before.evidence, firing),
         )
@@ -304,7 +306,8 @@ class IncidentBook:
 
     def _close(self, end: datetime) -> Update:
         assert self._open is not None
-        closed = replace(self._open, ended_at=self._held_to or end, updated_at=end, revision=self._open.revision + 1)
+        at = max(self._open.updated_at, end)
+        closed = replace(self._open, ended_at=self._held_to or end, updated_at=at, revision=self._open.revision + 1)
         if closed.kinds != (Kind.SWITCHED_ON,):
             self._past = closed
         self._open = None

@@ -71,6 +71,50 @@ def test_numbers_go_on_from_where_they_are_told_to() -> None:
     assert update.incident.number == 41
 
 
+# Sources that are behind the others
+
+
+@pytest.mark.parametrize("behind", [1, 6, 7, 200], ids=lambda steps: f"{steps} steps")
+def test_what_a_source_that_is_behind_adds_does_not_turn_time_back(behind: int) -> None:
+    book = IncidentBook(RULES)
+    book.step(time_of(500), STEP, [replace(VOLUME, since=time_of(499))])
+    slow = replace(SEVERE, source="news", since=time_of(499 - behind))
+    (joined,) = book.step(time_of(500 - behind), STEP, [slow], complete=False)
+    assert joined.change is Change.RAISED
+    assert joined.incident.updated_at == time_of(500)
+    for calm in range(1, CALM):
+        assert book.step(time_of(500 + calm), STEP, []) == []
+    (closed,) = book.step(time_of(500 + CALM), STEP, [])
+    assert closed.change is Change.CLOSED
+    assert (closed.incident.started_at, closed.incident.ended_at) == (time_of(499), time_of(500))
+
+
+def test_what_a_source_that_is_behind_brings_back_does_not_turn_time_back(life: Life) -> None:
+    life.steps_of(20, VOLUME)
+    life.steps_of(CALM)
+    again = life.book.step(time_of(5), STEP, [replace(VOLUME, source="news", since=time_of(4))], complete=False)
+    assert [update.change for update in again] == [Change.UPDATED]
+    assert life.open.updated_at == time_of(20 + CALM)
+    life.steps_of(CALM)
+    assert life.updates[-1].incident.ended_at == time_of(20)
+
+
+def test_another_sort_of_incident_that_a_source_behind_opens_ends_in_its_own_time(life: Life) -> None:
+    life.steps_of(20, VOLUME)
+    life.steps_of(CALM)
+    life.book.step(time_of(5), STEP, [replace(ANGER, source="news", since=time_of(4))], complete=False)
+    life.steps_of(CALM)
+    assert life.updates[-1].incident.ended_at == time_of(5)
+
+
+def test_an_arrival_that_gives_way_to_a_reaction_before_it_was_not_closed_before_it_opened(life: Life) -> None:
+    life.steps_of(9)
+    life.step(ARRIVAL)
+    closed, opened = life.book.step(time_of(5), STEP, [replace(VOLUME, source="news", since=time_of(4))])
+    assert (closed.change, closed.incident.updated_at) == (Change.CLOSED, time_of(10))
+    assert (opened.change, opened.incident.opened_at) == (Change.OPENED, time_of(5))
+
+
 # One happening, one incident
 
 
