@@ -35,7 +35,18 @@ def _networks(*written: str) -> tuple[Network, ...]:
 
 
 # Services that hand out a machine's credentials. Never contacted, also where private networks are.
-_METADATA: Final = _networks("169.254.0.0/16", "100.100.100.200/32", "168.63.129.16/32", "fd00:ec2::/32", "fe80::/10")
+_METADATA: Final = _networks(
+    "169.254.0.0/16",
+    "100.100.100.200/32",  # Alibaba Cloud
+    "168.63.129.16/32",  # Azure
+    "fe80::/10",
+    "fd00:ec2::/32",  # AWS
+    "fd00:42::42/128",  # Scaleway
+    "fd00:100::100:200/128",  # Alibaba Cloud
+    "fd00:a9fe:a9fe::1/128",  # Akamai
+    "fd00:c1::a9fe:a9fe/128",  # Oracle Cloud
+    "fd20:ce::254/128",  # Google Cloud
+)
 # What an operator may open with EVENTPULSE_ALERT_PRIVATE_NETWORKS.
 _PRIVATE: Final = _networks(
     "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"
@@ -103,6 +114,8 @@ class Policy:
             raise _refused(_complaint(url))
         scheme, host = found["scheme"].lower(), found["host"].lower().strip("[]")
         port = int(found["port"] or _DEFAULT_PORTS[scheme])
+        if not 0 < port < 65_536:
+            raise _refused(f"there is no port {port}")
         target = Target(scheme, host, port, (found["path"] or "/") + (found["query"] or ""))
         if "[" in found["host"] and target.literal is None:
             raise _refused(f"{host} is no IPv6 address")

@@ -92,9 +92,10 @@ def test_the_signature_is_that_of_the_specification() -> None:
     assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
-def test_a_secret_that_claims_to_be_base64_must_be() -> None:
+@pytest.mark.parametrize("secret", ["whsec_not base64 at all!", "whsec_schlüssel"])
+def test_a_secret_that_claims_to_be_base64_must_be(secret: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        signature_key("whsec_not base64 at all!")
+        signature_key(secret)
     assert caught.value.field == "secret"
 
 

@@ -70,6 +70,15 @@ def test_private_networks_can_be_opened_on_any_port_but_the_metadata_services_st
     assert "9000" in str(INTRANET.refusal(ip_address("1.1.1.1"), 9000))
     for address in ("169.254.169.254", "100.100.100.200", "168.63.129.16", "fd00:ec2::254", "fe80::1", "0.0.0.0"):
         assert INTRANET.refusal(ip_address(address), 80) is not None, address
+    for address in ("fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42", "fd00:a9fe:a9fe::1", "fd00:100::100:200"):
+        assert "metadata" in str(INTRANET.refusal(ip_address(address), 80)), address
+
+
+@pytest.mark.parametrize("host", ["10.1.2.3", "[fd00::1]", "printer"])
+@pytest.mark.parametrize("port", [0, 65_536, 99_999])
+def test_a_port_that_there_is_not_is_refused_also_in_private_networks(host: str, port: int) -> None:
+    with pytest.raises(InvalidInput, match=f"there is no port {port}"):
+        INTRANET.target(f"http://{host}:{port}/")
 
 
 NAT64 = IPv6Network("64:ff9b::/96")

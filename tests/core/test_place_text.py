@@ -63,6 +63,9 @@ def test_flags_are_codes(text: str, codes: tuple[str, ...]) -> None:
         ("38.8951° N, 77.0367° W", (38.8951, -77.0367)),
         ("33.8688 S, 151.2093 E", (-33.8688, 151.2093)),
         ("-1.2921,36.8219;12", (-1.2921, 36.8219)),
+        ("48.8566 \t\n ,   2.3522", (48.8566, 2.3522)),
+        ("1.5" + " " * (LONGEST - 4) + "x", None),  # each blank could be of four runs of blanks: hours of trying
+        ("x" * LONGEST + " 48.8566, 2.3522", None),  # beyond what is read
         ("95.2, 200.1", None),
         ("0,0", None),
         ("24/7", None),
