@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, select
+from sqlalchemy import Connection, FromClause, Select, and_, bindparam, func, select, true
 
 from app.adapters.database import among
 from app.adapters.schema import EVERY, messages, predictions, rollups
@@ -39,10 +39,14 @@ def newest(connection: Connection, event_id: str, looked_at: int) -> list[Candid
         .limit(looked_at)
         .subquery()
     )
-    joined = latest.join(predictions, and_(_P.event_id == event_id, _P.message_id == latest.c.id))
+    fits = and_(_P.event_id == event_id, _P.message_id == latest.c.id)
+    said: FromClause = predictions
+    if connection.dialect.name == "postgresql":
+        # Looked up one by one: its planner would sooner read all predictions of the event than so many by their key.
+        said, fits = select(predictions).where(fits).limit(1).lateral(), true()
     query = (
-        select(latest.c.id, _P.negative, _P.neutral, _P.positive)
-        .select_from(joined)
+        select(latest.c.id, said.c.negative, said.c.neutral, said.c.positive)
+        .select_from(latest.join(said, fits))
         .where(latest.c.is_first, latest.c.label.in_(_SCORED))
         .order_by(latest.c.created_at.desc(), latest.c.id.desc())
     )
